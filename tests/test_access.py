@@ -48,7 +48,7 @@ def everything(product: Product, *, but: frozenset[str] | set[str] = frozenset()
     return [product.prefix + topic for topic in EVENTS if topic not in but]
 
 
-def told_by(name: str) -> set[str]:
+def owned(name: str) -> set[str]:
     return {topic for topic in EVENTS if topic.startswith(f"{name}.")}
 
 
@@ -67,13 +67,13 @@ async def test_a_service_reads_its_topics_and_no_neighbours(guarded: Product, na
 
 @pytest.mark.parametrize("name", [*NAMES, WATCHER])
 async def test_a_service_tells_only_its_own_facts(guarded: Product, name: str) -> None:
-    neighbours = everything(guarded, but=told_by(name))
+    neighbours = everything(guarded, but=owned(name))
     assert await asyncio.to_thread(brokers.writable, guarded.users[name], neighbours) == set()
 
 
 @pytest.mark.parametrize("name", [*NAMES, WATCHER])
 async def test_a_service_changes_no_topic_and_uses_no_other_group(guarded: Product, name: str) -> None:
-    user, own = guarded.users[name], guarded.prefix + min(told_by(name) | subscribed(name))
+    user, own = guarded.users[name], guarded.prefix + min(owned(name) | subscribed(name))
     neighbour = next(one for one in NAMES if one != name)
 
     def attempts() -> dict[str, bool]:

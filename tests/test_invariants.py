@@ -99,8 +99,8 @@ async def test_delivered_and_refunded_orders_break_nothing_and_are_found(
     answers = {order.number: await operations.get(f"/orders/{order.id}") for order in orders}
     statuses = [answers[order.number]["status"] for order in orders]
     assert statuses == ["delivered", "payment_failed", "refunded"]
-    told = [line["topic"] for line in answers[delivered.number]["timeline"]]
-    assert {"ordering.order-placed", "payments.order-paid", "notifications.qr-delivered"} < set(told)
+    topics = [line["topic"] for line in answers[delivered.number]["timeline"]]
+    assert {"ordering.order-placed", "payments.order-paid", "notifications.qr-delivered"} < set(topics)
     [refund] = answers[refunded.number]["refunds"]
     assert refund["settled_minor"] == refunded.price
     [esim] = answers[delivered.number]["esims"]

@@ -21,16 +21,16 @@ REFUSED = {"target": "operator.download_order", "effect": "refuse", "subjectCode
 AWAY = {"target": "operator.download_order", "effect": "http_error"}
 LEFTOVERS = ("relay.before_send", "relay.after_send")
 
-SPINE = {"consumer.before_commit": 3, "consumer.after_commit": 3, "outbox.before_send": 4, "outbox.after_send": 4}
+CORE = {"consumer.before_commit": 3, "consumer.after_commit": 3, "outbox.before_send": 4, "outbox.after_send": 4}
 HTTP = {"http.before_commit": 4, "http.after_commit": 4}
 WORK = {"work.before_call": 4, "work.after_call": 4, "work.before_commit": 3, "work.after_commit": 3}
 CLAIM = {"claim.before_commit": 2, "claim.after_commit": 2}
 #: Points that the way of a delivered order visits, and at which visit the service dies.
 DELIVERY = {
-    "ordering": SPINE | HTTP,
-    "payments": SPINE | HTTP | WORK | CLAIM,
-    "provisioning": SPINE | WORK | CLAIM,
-    "notifications": SPINE | WORK | CLAIM,
+    "ordering": CORE | HTTP,
+    "payments": CORE | HTTP | WORK | CLAIM,
+    "provisioning": CORE | WORK | CLAIM,
+    "notifications": CORE | WORK | CLAIM,
 }
 #: Points that only the way of the money back visits.
 RETURN = {

@@ -30,8 +30,8 @@ async def one_sale_each(running: Running, orders: Sequence[Order]) -> None:
         (order.number, SALE, order.price) for order in orders
     )
     # Kafka may carry a fact twice after a kill; it is then the very same fact.
-    told = {one.id: one.event for one in await running.topics.all_events(ReceiptIssued)}
-    signs = sorted(event.check_number for event in told.values() if event.order_number in numbers)
+    published = {one.id: one.event for one in await running.topics.all_events(ReceiptIssued)}
+    signs = sorted(event.check_number for event in published.values() if event.order_number in numbers)
     assert signs == sorted(one["checkNumber"] for one in written)
     assert await running.sandbox.cashbox_violations() == []
 

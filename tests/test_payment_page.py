@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from product.harness import Running
-from product.privacy import leaks, stored, told
+from product.privacy import leaks, published, stored
 from sandbox.storefront import INSUFFICIENT_FUNDS, SUCCESS, Card
 from shared.testing.browser import Page, browser
 
@@ -60,7 +60,7 @@ async def test_the_buyer_pays_in_a_browser_and_no_card_data_comes_to_us(running:
     numbers = [text for card in (INSUFFICIENT_FUNDS, SUCCESS) for text in ways_to_write(card)]
     assert leaks(running.product, numbers) == []
     assert await stored(running.product, numbers) == []
-    assert await told(running.product, numbers) == []
+    assert await published(running.product, numbers) == []
 
 
 def test_no_code_of_ours_knows_what_a_card_is() -> None:

@@ -13,7 +13,7 @@ ORDERS = 3
 RESOLD, RESOLD_SHOP = "cn-5gb-30d", "qazaq-esim"
 EID = "89049032000000000000000000000163"
 #: It reserves profiles and then answers 503: whoever turns away from it leaves something behind.
-HALF_ILL = {"target": "operator.confirm_order", "effect": "http_error", "match": {"operator": "primary"}}
+FAILS_TO_CONFIRM = {"target": "operator.confirm_order", "effect": "http_error", "match": {"operator": "primary"}}
 
 
 def killed(running: Running) -> None:
@@ -34,7 +34,7 @@ async def made_at(running: Running, operator: str, count: int = 1) -> None:
 async def test_killed_amid_a_failover(running: Running) -> None:
     """The first operator has reserved profiles, the second one is making others: each buyer gets one that works."""
     await running.sandbox.faults(
-        HALF_ILL,
+        FAILS_TO_CONFIRM,
         {"target": "operator.confirm_order", "effect": "delay", "seconds": 1.0, "match": {"operator": "secondary"}},
     )
     buying = asyncio.create_task(running.shop.buy_many(ORDERS, "qazaq-esim", together=ORDERS))

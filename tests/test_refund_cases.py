@@ -36,7 +36,7 @@ async def mails(running: Running, order: Order, part: str) -> list[JsonObject]:
     return [mail for mail in await running.sandbox.mails(to=order.buyer.email) if part in mail["text"]]
 
 
-async def told(running: Running, order: Order, clause: str) -> None:
+async def mail_cites(running: Running, order: Order, clause: str) -> None:
     async def missing() -> str:
         return "" if await mails(running, order, clause) else f"no mail with {clause}"
 
@@ -70,7 +70,7 @@ async def test_unused_and_in_time_the_money_comes_back_once(running: Running, po
     assert [one["amount"] for one in charge["refunds"]] == [order.price]
     [profile] = await running.judge.new_profiles()
     assert profile["state"] == "cancelled"
-    await told(running, order, "RF 2.1")
+    await mail_cites(running, order, "RF 2.1")
     rows = await running.product.query(
         "refunds", "SELECT verdict FROM decisions WHERE order_id = %s::uuid ORDER BY decided_at", order.id
     )
@@ -84,7 +84,7 @@ async def test_a_used_profile_is_no_ground_and_keeps_working(running: Running) -
     await running.sandbox.phone(profile["iccid"], 3, 4)
     await running.sandbox.use_data(profile["iccid"], 1)
     said = await asks(running, order)
-    await told(running, order, "RF 3.1")
+    await mail_cites(running, order, "RF 3.1")
     assert (await asks(running, order))["case_id"] == said["case_id"]
     await running.judge.statuses([order], "delivered")
     await running.judge.quiet()
@@ -121,7 +121,7 @@ async def test_what_the_operator_does_not_know_is_waited_for(running: Running) -
     assert charge["refunds"] == []
     await running.sandbox.clear_faults()
     await running.judge.statuses([order], "refunded")
-    await told(running, order, "RF 2.1")
+    await mail_cites(running, order, "RF 2.1")
     [gone] = await running.judge.new_profiles()
     assert gone["state"] == "cancelled"
 
@@ -161,7 +161,7 @@ async def test_a_code_scanned_between_the_look_and_the_revocation_is_too_late(ru
     await until(tried)
     await running.sandbox.phone(profile["iccid"], 3)
     await running.sandbox.clear_faults()
-    await told(running, order, "RC 1")
+    await mail_cites(running, order, "RC 1")
     await running.judge.statuses([order], "delivered")
     await running.judge.quiet()
     assert await verdicts(running, order) == [("deny", "")]

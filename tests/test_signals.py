@@ -91,7 +91,7 @@ OURS = ("work.", "operator.", "mail.", "sms.", "newsletter.")
 #: Figures that every service has, and those of its own: sample and labels, each above zero after both ways.
 EVERYWHERE = ("events_published_total", "event_age_seconds_count", "consumer_batch_records_count")
 SHOWN = ("consumer_stalled_seconds", "outbox_waiting", "outbox_oldest_seconds", "work_fenced_total", "ready")
-FIGURES: Mapping[str, list[tuple[str, dict[str, str]]]] = {
+METRICS: Mapping[str, list[tuple[str, dict[str, str]]]] = {
     "ordering": [
         ("events_consumed_total", {"topic": "notifications.qr-delivered"}),
         ("order_delivery_seconds_count", {"storefront": "esimka"}),
@@ -163,7 +163,7 @@ async def test_every_service_gives_every_signal(running: Running) -> None:
     check_matrix(spans())
     check_names(spans())
     check_hops(spans())
-    await until(lambda: figures_missing(running))
+    await until(lambda: missing_metrics(running))
 
 
 def check_matrix(spans: list[Span]) -> None:
@@ -202,10 +202,10 @@ def check_hops(spans: list[Span]) -> None:
     assert {hop["service"] for hop in hops} == set(SPANS)
 
 
-async def figures_missing(running: Running) -> str:
+async def missing_metrics(running: Running) -> str:
     missing = []
     async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
-        for service, wanted in FIGURES.items():
+        for service, wanted in METRICS.items():
             text = (await client.get(f"{running.product.url(service)}/metrics")).text
             samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
             for name, labels in [*wanted, *((name, {}) for name in EVERYWHERE)]:
@@ -225,12 +225,12 @@ async def test_a_log_line_is_json_and_names_the_trace_that_it_belongs_to(running
     for event in readers:
         headers = {"ce_specversion": "1.0", "ce_id": "1", "ce_type": event.ce_type(), "traceparent": parent}
         await running.topics.raw(event.topic, b"k", b"{}", to_wire(headers))
-    told: dict[str, int] = {}
+    expected: dict[str, int] = {}
     for services in readers.values():
         for service in services:
-            told[service] = told.get(service, 0) + 1
-    await running.judge.put_aside(told)
-    for service, count in told.items():
+            expected[service] = expected.get(service, 0) + 1
+    await running.judge.put_aside(expected)
+    for service, count in expected.items():
         lines = [json.loads(line) for line in running.product.log_text(service).splitlines() if line.startswith("{")]
         assert [line for line in lines if not {"service", "level", "event", "timestamp"} <= set(line)] == []
         mine = [line for line in lines if line["event"] == "dead_letter" and line.get("trace_id") == parent[3:35]]

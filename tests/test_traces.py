@@ -8,7 +8,7 @@ import pytest
 
 from product.harness import Running
 from product.judge import until
-from product.privacy import leaks, told
+from product.privacy import leaks, published
 from product.shop import Buyer, Order
 from product.traces import Tasks, Trace, files, read
 from shared.contracts import BuyerContact
@@ -132,7 +132,7 @@ async def test_nobody_can_read_who_bought_and_what_opens_the_profile(running: Ru
     await running.judge.put_aside(dict.fromkeys(readers, 1))
     secrets = await secrets_of(running, order)
     assert not leaks(running.product, secrets)
-    assert not await told(running.product, secrets)
+    assert not await published(running.product, secrets)
     for name in readers:
         await running.product.forgive(name)
 

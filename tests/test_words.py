@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[1]
 PRIVATE = re.compile("alive|births|chores|desks?|door|figures|hands|ill|lanes?|polite|spine|teller|telling|told")
 #: Names that stay: stored or on the wire, imported by released migrations, or a term of a protocol.
 KEPT = {"told_at", "spine", "_KEEP_ALIVE_SECONDS"}
-#: Deployed code and the tools around it.
-SOURCES = ("shared/src", "services/*/src", "clients/*/src", "deploy/*/src")
+#: Deployed code, the tools around it, and all tests.
+SOURCES = ("shared", "services/*/src", "services/*/tests", "clients", "examples", "deploy", "tests")
 
 
 def private(path: Path, text: str) -> Iterator[str]:

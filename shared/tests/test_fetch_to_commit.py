@@ -199,7 +199,7 @@ async def test_what_the_handler_raises_sets_every_partition_back(stage: Stage) -
     assert all(place.applied == place.committed for place in subscription.progress.places.values())
 
 
-async def test_records_that_the_library_never_hands_out_are_a_gap_that_is_put_aside(
+async def test_records_that_the_library_never_returns_are_a_gap_that_is_put_aside(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetch = AIOKafkaConsumer.getmany
@@ -266,7 +266,7 @@ async def _has_problem(service: Service, words: str) -> bool:
     return words in (await service.problems()).get("kafka", "")
 
 
-def test_a_standstill_and_an_offset_that_is_not_committed_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_standstill_and_an_uncommitted_offset_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr("shared.messaging.progress.time.monotonic", lambda: now)
     progress, place = Progress(), TopicPartition("toy.things", 0)

@@ -78,7 +78,7 @@ async def test_it_starts_when_what_was_missing_is_granted(stage: Stage, guarded:
         await stage.eventually(lambda: says(service, words.format(prefix=stage.prefix)))
         await guarded.rights()
         await stage.eventually(lambda: says(service, None))
-        await told(stage)
+        await delivers(stage)
 
 
 @pytest.mark.long
@@ -97,7 +97,7 @@ async def test_it_says_what_was_taken_away_and_goes_on_when_it_is_back(
     service = await guarded.service()
     async with service.running():
         await stage.eventually(lambda: says(service, None))
-        await told(stage)
+        await delivers(stage)
         await guarded.rights(without=missing)
         late, wanted = paid(), words.format(prefix=stage.prefix)
 
@@ -118,7 +118,7 @@ async def says(service: Service, words: str | None) -> bool:
     return (await service.problems()).get("kafka") == words
 
 
-async def told(stage: Stage) -> None:
+async def delivers(stage: Stage) -> None:
     """The way through the service is open."""
     [fact] = await stage.publish(paid())
     await stage.events(QrDelivered, where=lambda one: one.key() == fact.event.key())

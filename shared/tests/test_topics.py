@@ -82,8 +82,8 @@ def settings(topic: str) -> dict[str, str]:
     return {name: entry.value for name, entry in found.items()}
 
 
-def lasting(told: dict[str, str], *names: str) -> timedelta:
-    return timedelta(milliseconds=sum(int(told[name]) for name in names))
+def lasting(topic_settings: dict[str, str], *names: str) -> timedelta:
+    return timedelta(milliseconds=sum(int(topic_settings[name]) for name in names))
 
 
 async def test_personal_data_leave_the_log_within_a_day(prefix: str) -> None:

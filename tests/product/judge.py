@@ -97,16 +97,16 @@ class Judge:
             one for one in await self.new_profiles() if one["state"] != "cancelled" and one["iccid"] not in others
         ]
         assert not usable, f"profiles of refunded orders: {usable}"
-        told = []
+        mails_of_orders = []
         for order in orders:
             charge = await self._paid_once(order, refunded=order.price)
             assert len(charge["refunds"]) == 1, charge
             mails = await self._one_message(order)
             copies -= len(mails) - 1
             assert not _pictures(mails[0])
-            told.append(mails[0])
+            mails_of_orders.append(mails[0])
         assert copies >= 0, "more mails came twice than may"
-        return told
+        return mails_of_orders
 
     async def quiet(self, patience: float = PATIENCE_SECONDS) -> None:
         """Nothing is left to do in any service, and nothing was put aside."""

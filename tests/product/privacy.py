@@ -42,7 +42,7 @@ async def stored(product: Product, secrets: Iterable[str]) -> list[str]:
     return found
 
 
-async def told(product: Product, secrets: Iterable[str]) -> list[str]:
+async def published(product: Product, secrets: Iterable[str]) -> list[str]:
     """Records and dead letters in which they can be read."""
     wanted = [text.encode() for text in (*BUYERS, *secrets)]
     found = []

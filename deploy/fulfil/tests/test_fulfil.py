@@ -38,8 +38,8 @@ def test_what_is_no_moment() -> None:
 def test_the_environment_says_where_and_with_which_key(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text("secret\n")
-    told = {"FULFIL_SERVICES": '{"payments": "https://payments.example/"}', "FULFIL_KEY_FILE": str(key)}
-    addresses = find(told | {"FULFIL_USER": "anna"}, tmp_path)
+    environment = {"FULFIL_SERVICES": '{"payments": "https://payments.example/"}', "FULFIL_KEY_FILE": str(key)}
+    addresses = find(environment | {"FULFIL_USER": "anna"}, tmp_path)
     assert (addresses.urls, addresses.key, addresses.person) == (
         {"payments": "https://payments.example"},
         "secret",
@@ -97,8 +97,8 @@ def test_a_service_that_does_not_answer_is_named(
     monkeypatch.setenv("FULFIL_KEY", "k")
     for words in (["dead-letters", "list"], ["status"], ["dead-letters", "redrive", "--all", "--reason", "why not"]):
         assert main(words) == 1
-        told = capsys.readouterr()
-        assert "payments does not answer (ConnectError)" in told.err + told.out
+        printed = capsys.readouterr()
+        assert "payments does not answer (ConnectError)" in printed.err + printed.out
 
 
 @pytest.mark.parametrize(

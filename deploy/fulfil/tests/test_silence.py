@@ -79,14 +79,16 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
         yield services
 
 
-def test_what_the_others_did_is_told_though_one_is_away(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+def test_results_of_reachable_services_are_printed_when_one_is_unreachable(
+    serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
     before, after = OneService("ordering", 1), OneService("refunds", 2)
     serve(ordering=before, payments=AWAY, refunds=after)
     assert main(REDRIVE) == 1
-    told = capsys.readouterr()
-    assert f"redriven  {HERS}  ordering" in told.out
-    assert "3 redriven, 0 not." in told.out
-    assert told.err == "fulfil: payments does not answer (ConnectError)\n"
+    printed = capsys.readouterr()
+    assert f"redriven  {HERS}  ordering" in printed.out
+    assert "3 redriven, 0 not." in printed.out
+    assert printed.err == "fulfil: payments does not answer (ConnectError)\n"
 
 
 def test_a_letter_is_found_behind_a_service_that_is_away(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,28 +96,28 @@ def test_a_letter_is_found_behind_a_service_that_is_away(serve: Serve, capsys: p
     assert main(["dead-letters", "redrive", HERS, "--reason", "why not"]) == 0
     assert capsys.readouterr().err == ""  # everything that was asked for is done
     assert main(["dead-letters", "redrive", OTHER, HERS, "--reason", "why not"]) == 1
-    told = capsys.readouterr()
-    assert "1 redriven, 0 not." in told.out
-    assert "payments does not answer" in told.err
+    printed = capsys.readouterr()
+    assert "1 redriven, 0 not." in printed.out
+    assert "payments does not answer" in printed.err
     assert main(["dead-letters", "show", OTHER]) == 1
-    told = capsys.readouterr()
-    assert "payments does not answer" in told.err
-    assert "no service has" not in told.err  # perhaps it has
+    printed = capsys.readouterr()
+    assert "payments does not answer" in printed.err
+    assert "no service has" not in printed.err  # perhaps it has
 
 
 def test_work_is_missing_only_where_everybody_was_asked(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["work", "retry", HERS, OTHER, "--reason", "why not"]
     serve(payments=AWAY, refunds=OneService("refunds", 1))
     assert main(options) == 1
-    told = capsys.readouterr()
-    assert f"retried  {HERS}  refunds" in told.out
-    assert "not found" not in told.out
-    assert "payments does not answer" in told.err
+    printed = capsys.readouterr()
+    assert f"retried  {HERS}  refunds" in printed.out
+    assert "not found" not in printed.out
+    assert "payments does not answer" in printed.err
     serve(refunds=OneService("refunds", 1))
     assert main(options) == 1
-    told = capsys.readouterr()
-    assert f"not found  {OTHER}" in told.out
-    assert told.err == ""
+    printed = capsys.readouterr()
+    assert f"not found  {OTHER}" in printed.out
+    assert printed.err == ""
 
 
 def test_the_number_asked_back_is_the_number_taken(
@@ -153,6 +155,6 @@ def test_what_was_not_rehearsed_is_not_done(
     assert main(REDRIVE) == 1
     assert [one["dry_run"] for one in there.decided] == [True, False]
     assert late.decided == []
-    told = capsys.readouterr()
-    assert "2 redriven, 0 not." in told.out
-    assert told.err == "fulfil: payments: not now\n"
+    printed = capsys.readouterr()
+    assert "2 redriven, 0 not." in printed.out
+    assert printed.err == "fulfil: payments: not now\n"

@@ -53,7 +53,7 @@ async def url() -> AsyncIterator[str]:
 
 
 @pytest.mark.parametrize("path", KINDS)
-async def test_a_door_judges_every_answer(url: str, path: str) -> None:
+async def test_an_entrance_judges_every_answer(url: str, path: str) -> None:
     findings = Findings()
     sender = Sender(findings)
     await sender.send("a test", "POST", url + path, content=b"the input", headers={"Authorization": "Bearer secret"})
@@ -63,7 +63,7 @@ async def test_a_door_judges_every_answer(url: str, path: str) -> None:
     assert findings.tried["a test"] == 1
 
 
-async def test_nobody_at_the_door_is_a_finding() -> None:
+async def test_an_entrance_that_does_not_answer_is_a_finding() -> None:
     findings = Findings()
     sender = Sender(findings)
     await sender.send("a test", "GET", "http://127.0.0.1:9/")

@@ -13,12 +13,12 @@ class Mno(Es2pApiServerHandlerMno):
 
     def __init__(self, state: Path) -> None:
         self._state = state
-        self.told: list[dict[str, Any]] = []
+        self.notifications: list[dict[str, Any]] = []
 
     def call_handleDownloadProgressInfo(self, data: dict[str, Any]) -> tuple[dict[str, Any], None]:  # noqa: N802 - pySim's name
         """A notification."""
-        self.told.append(data)
-        self._state.write_text(json.dumps(self.told, default=str))
+        self.notifications.append(data)
+        self._state.write_text(json.dumps(self.notifications, default=str))
         return {}, None
 
 

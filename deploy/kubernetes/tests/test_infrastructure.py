@@ -74,17 +74,17 @@ def test_the_charts_come_as_users_that_there_are(rendered: Rendered) -> None:
     for service in SERVICES:
         assert named(rendered(service), "ConfigMap", service)["data"]["KAFKA_USERNAME"] in users
         (container,) = named(rendered(service), "Job", f"{service}-migrate")["spec"]["template"]["spec"]["containers"]
-        told = {one["name"]: one["value"] for one in container["env"]}
-        assert told.get("KAFKA_USERNAME") in {*users, None}
-        assert ("KAFKA_USERNAME" in told) == (f"{service}-owner" in users)
+        environment = {one["name"]: one["value"] for one in container["env"]}
+        assert environment.get("KAFKA_USERNAME") in {*users, None}
+        assert ("KAFKA_USERNAME" in environment) == (f"{service}-owner" in users)
 
 
 def test_the_clusters_name_is_the_one_that_the_services_expect(rendered: Rendered) -> None:
     (kafka,) = of_kind(rendered("infrastructure"), "Kafka")
     name = kafka["metadata"]["name"]
     for service in SERVICES:
-        told = named(rendered(service), "ConfigMap", service)["data"]
-        assert told["KAFKA_BOOTSTRAP_SERVERS"] == f"{name}-kafka-bootstrap:9093"
+        environment = named(rendered(service), "ConfigMap", service)["data"]
+        assert environment["KAFKA_BOOTSTRAP_SERVERS"] == f"{name}-kafka-bootstrap:9093"
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -30,7 +30,7 @@ def test_the_dashboards_are_those_of_compose(rendered: Rendered) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_figures_bear_the_labels_that_the_alarms_go_by(rendered: Rendered, service: str) -> None:
+def test_metrics_have_the_labels_that_the_alarms_use(rendered: Rendered, service: str) -> None:
     scrape = yaml.safe_load((COMPOSE / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
     manifests = rendered(service, "production")
     monitor = named(manifests, "ServiceMonitor", service)

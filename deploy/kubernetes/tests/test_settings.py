@@ -77,7 +77,7 @@ def _started(
 
 @pytest.mark.parametrize("example", ["minimal", "production"])
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_starts_with_what_its_pod_is_told(
+def test_a_service_starts_with_the_settings_of_its_pod(
     rendered: Rendered, service: str, example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = {name: {**GIVEN.get(name, {}), **MORE.get(name, {})} for name in SERVICES}

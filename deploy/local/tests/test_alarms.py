@@ -33,7 +33,7 @@ _WORDS |= {"vector", "label_values", "and"}
 _GIVEN = {"up", "process_cpu_seconds_total", "process_resident_memory_bytes"}
 
 
-def figures() -> set[str]:
+def exported_metrics() -> set[str]:
     """What the services show: every name that code gives a counter, gauge or histogram."""
     named = re.compile(r'(Counter|Gauge|Histogram)\(\s*"([a-z_]+)"')
     found = set(_GIVEN)
@@ -56,17 +56,17 @@ def load(path: Path) -> JsonObject:
     return found
 
 
-def test_alarms_ask_for_figures_that_exist() -> None:
+def test_alarms_use_metrics_that_exist() -> None:
     assert len(ALARMS) > 20
-    assert {name for one in ALARMS.values() for name in asked(one["expr"])} - figures() == set()
+    assert {name for one in ALARMS.values() for name in asked(one["expr"])} - exported_metrics() == set()
 
 
 @pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda path: path.stem)
-def test_dashboards_ask_for_figures_that_exist(dashboard: Path) -> None:
+def test_dashboards_use_metrics_that_exist(dashboard: Path) -> None:
     panels = load(dashboard)["panels"]
     expressions = [target["expr"] for panel in panels for target in panel.get("targets", ())]
     assert len(expressions) > 10
-    assert {name for one in expressions for name in asked(one)} - figures() == set()
+    assert {name for one in expressions for name in asked(one)} - exported_metrics() == set()
 
 
 def test_what_waits_for_a_person_has_a_panel() -> None:

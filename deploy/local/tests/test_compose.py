@@ -81,8 +81,8 @@ def test_every_container_finds_its_settings_and_secrets(made: Path) -> None:
 
 def test_containers_know_each_other_by_name_and_nobody_by_loopback(made: Path) -> None:
     for component in PRODUCT:
-        told = settings(made / f"{component.name}.env")
-        assert not [name for name, value in told.items() if "127.0.0.1" in value], component.name
+        environment = settings(made / f"{component.name}.env")
+        assert not [name for name, value in environment.items() if "127.0.0.1" in value], component.name
     assert settings(made / "payments.env")["EPAY_API_URL"] == "http://sandbox:8000/epay/api"
     assert settings(made / "ordering.env")["KAFKA_BOOTSTRAP_SERVERS"] == "kafka:9092"
 
@@ -120,9 +120,9 @@ def _databases() -> str:
 
 def test_nobody_has_another_s_secrets(made: Path) -> None:
     for name in (component.name for component in PRODUCT):
-        told = (made / f"{name}.env").read_text(encoding="utf-8")
+        environment = (made / f"{name}.env").read_text(encoding="utf-8")
         for path in (made / "secrets").iterdir():
-            assert path.read_text(encoding="utf-8") not in told, f"{path.name} is in {name}.env"
+            assert path.read_text(encoding="utf-8") not in environment, f"{path.name} is in {name}.env"
         assert all(source.startswith(f"{name}_") for source in secrets(name).values()), name
     everything = {"kafka_users", "kafka_admin_password", "kafka_admin_client", "postgres_password"}
     having = {name for name in CONTAINERS if everything & set(secrets(name).values())}
@@ -136,9 +136,9 @@ def test_the_brokers_users_are_those_of_the_table(made: Path) -> None:
     assert len(set(users.values())) == len(users)
     needs = CONTAINERS["migrate-ordering"]["depends_on"]
     assert needs["kafka-rights"] == {"condition": "service_completed_successfully"}
-    told = CONTAINERS["kafka"]["environment"]
-    assert "PLAINTEXT:PLAINTEXT" not in told["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"]
-    assert told["KAFKA_ALLOW_EVERYONE_IF_NO_ACL_FOUND"] == "false"
+    environment = CONTAINERS["kafka"]["environment"]
+    assert "PLAINTEXT:PLAINTEXT" not in environment["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"]
+    assert environment["KAFKA_ALLOW_EVERYONE_IF_NO_ACL_FOUND"] == "false"
 
 
 @pytest.mark.parametrize("name", CONTAINERS)

@@ -163,7 +163,7 @@ async def test_programs_that_the_unprivileged_user_cannot_reach_are_copied_to_wh
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root's servers keep their data beneath /var/tmp")
-async def test_data_that_vanished_is_told_and_not_replaced_by_an_empty_database(postgres: Postgres) -> None:
+async def test_missing_data_are_an_error_and_not_replaced_by_an_empty_database(postgres: Postgres) -> None:
     assert postgres._home is not None
     await postgres.stop()
     shutil.rmtree(postgres._home.data.parent)

@@ -50,7 +50,7 @@ async def test_kill_takes_the_whole_family(tmp_path: Path) -> None:
     assert dummy.exit_code == -9
 
 
-async def test_a_frozen_process_does_not_answer_goes_on_when_told_and_can_be_stopped_frozen(tmp_path: Path) -> None:
+async def test_a_frozen_process_does_not_answer_continues_when_thawed_and_can_be_stopped_frozen(tmp_path: Path) -> None:
     port = free_port()
     dummy = process(tmp_path, port=port)
     dummy.start()
@@ -74,7 +74,7 @@ def ask_quickly(port: int) -> None:
         connection.recv(1)
 
 
-async def test_an_early_exit_is_told_with_the_log(tmp_path: Path) -> None:
+async def test_an_early_exit_is_an_error_with_the_log(tmp_path: Path) -> None:
     dummy = process(tmp_path, mode="crash")
     dummy.start()
     with pytest.raises(ComponentFailedError) as failure:
@@ -83,7 +83,7 @@ async def test_an_early_exit_is_told_with_the_log(tmp_path: Path) -> None:
     assert failure.value.log_tail == "no such setting: FOO"
 
 
-async def test_a_process_that_never_gets_ready_is_told(tmp_path: Path) -> None:
+async def test_a_process_that_never_gets_ready_is_an_error(tmp_path: Path) -> None:
     port = free_port()
     dummy = process(tmp_path, mode="never-ready", port=port)
     dummy.start()
@@ -92,7 +92,7 @@ async def test_a_process_that_never_gets_ready_is_told(tmp_path: Path) -> None:
     dummy.kill()
 
 
-def test_a_program_that_does_not_exist_is_told(tmp_path: Path) -> None:
+def test_a_program_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
     dummy = ManagedProcess("The dummy", ["/no/such/program"], log=tmp_path / "dummy.log")
     with pytest.raises(ComponentFailedError, match="The dummy could not be started"):
         dummy.start()

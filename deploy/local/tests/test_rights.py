@@ -30,7 +30,7 @@ def ann(*acls: Acl) -> Access:
     return Access((Principal("ann", "service", "ann", acls),))
 
 
-def told(login: KafkaLogin) -> dict[str, str]:
+def client_settings(login: KafkaLogin) -> dict[str, str]:
     """Keyword arguments of aiokafka's clients."""
     return {
         "bootstrap_servers": login.bootstrap_servers,
@@ -82,14 +82,14 @@ async def kafka(tmp_path: Path) -> AsyncIterator[Kafka]:
 async def test_what_the_table_does_not_say_any_more_is_taken_away(kafka: Kafka) -> None:
     await kafka.grant(ann(WRITE, READ, GROUP), {"ann": "secret"})
     make(kafka.admin.librdkafka(), "facts")
-    login = told(KafkaLogin(kafka.bootstrap_servers, "ann", "secret"))
+    login = client_settings(KafkaLogin(kafka.bootstrap_servers, "ann", "secret"))
     await send(login, b"one")
     assert await read(login, 1) == [b"one"]
 
     await kafka.grant(ann(WRITE), {"ann": "another"})
     with pytest.raises(KafkaConnectionError):
         await send(login, b"with the old password")
-    login = told(KafkaLogin(kafka.bootstrap_servers, "ann", "another"))
+    login = client_settings(KafkaLogin(kafka.bootstrap_servers, "ann", "another"))
     await send(login, b"two")
     with pytest.raises(TopicAuthorizationFailedError):
         await read(login, 1)
@@ -99,7 +99,9 @@ async def test_users_of_another_prefix_are_left_alone(kafka: Kafka) -> None:
     await kafka.grant(ann(READ), {"ann": "one"}, prefix="a.")
     await kafka.grant(ann(READ), {"ann": "two"}, prefix="b.")
     make(kafka.admin.librdkafka(), "a.facts")
-    async with AIOKafkaConsumer("a.facts", **told(KafkaLogin(kafka.bootstrap_servers, "a.ann", "one"))) as consumer:
+    async with AIOKafkaConsumer(
+        "a.facts", **client_settings(KafkaLogin(kafka.bootstrap_servers, "a.ann", "one"))
+    ) as consumer:
         assert consumer.subscription() == {"a.facts"}
 
 
@@ -125,7 +127,7 @@ async def test_a_broker_of_an_earlier_version_keeps_its_records_and_learns_who_i
         await now.grant(ann(READ), {"ann": "secret"})
         with pytest.raises(KafkaConnectionError):
             await read({"bootstrap_servers": now.bootstrap_servers}, 1)
-        assert await read(told(KafkaLogin(now.bootstrap_servers, "ann", "secret")), 1) == [b"kept"]
+        assert await read(client_settings(KafkaLogin(now.bootstrap_servers, "ann", "secret")), 1) == [b"kept"]
     finally:
         now.kill()
 

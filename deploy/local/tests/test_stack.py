@@ -52,13 +52,13 @@ asyncio.run(main())
 
 class Story(Silent):
     def __init__(self) -> None:
-        self.told: list[tuple[str, Phase]] = []
+        self.reported: list[tuple[str, Phase]] = []
 
     def report(self, component: str, phase: Phase) -> None:
-        self.told.append((component, phase))
+        self.reported.append((component, phase))
 
     def order_of(self, phase: Phase) -> list[str]:
-        return [name for name, told in self.told if told is phase]
+        return [name for name, reported_phase in self.reported if reported_phase is phase]
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def read(directory: Path) -> Status:
     return status
 
 
-def test_a_stack_in_the_background_restarts_what_crashes_and_stops_when_told(directory: Path) -> None:
+def test_a_stack_in_the_background_restarts_what_crashes_and_stops_on_request(directory: Path) -> None:
     story = Story()
     status = detached.start("dummies", directory, story, supervise(directory))
     assert set(story.order_of(Phase.READY)) == {"postgres", "kafka", "stand", "a"}

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 DAY = timedelta(days=1)
 #: What facts fill.
-_TOLD = ("orders", "esims", "cases", "refunds", "charges", "storefronts", "buyers", "facts")
+_TABLES = ("orders", "esims", "cases", "refunds", "charges", "storefronts", "buyers", "facts")
 #: When something arrived is the only thing that may depend on the order of arriving.
 _OF_ARRIVAL = {column.name for table in metadata.tables.values() for column in table.c if "known_at" in column.name}
 
@@ -80,9 +80,9 @@ async def test_any_order_and_repetition_ends_the_same(start: "Start", life: "typ
     now = datetime.now(UTC)
     story = [Received(event, uuid7(), now, None) for event in _story(life)]
 
-    async def told(chosen: list[Received[Event]], size: int) -> dict[str, list[dict[str, str]]]:
+    async def tables_after(chosen: list[Received[Event]], size: int) -> dict[str, list[dict[str, str]]]:
         async with database.transaction() as tx:
-            for table in _TOLD:
+            for table in _TABLES:
                 await tx.execute(f"DELETE FROM {table}")
         for begin in range(0, len(chosen), size):
             async with database.transaction() as tx:
@@ -93,19 +93,19 @@ async def test_any_order_and_repetition_ends_the_same(start: "Start", life: "typ
                     await handlers[event_class](tx, batch)
         found = {}
         async with database.reading() as tx:
-            for table in _TOLD:
+            for table in _TABLES:
                 rows = (await tx.execute(f"SELECT * FROM {table}")).mappings()
                 kept = [{name: str(v) for name, v in row.items() if name not in _OF_ARRIVAL} for row in rows]
                 found[table] = sorted(kept, key=lambda row: json.dumps(row, sort_keys=True))
         return found
 
-    expected = await told(story, len(story))
+    expected = await tables_after(story, len(story))
     assert {table: len(rows) for table, rows in expected.items()}["orders"] == 2
     chance = random.Random(7)  # noqa: S311 - the same shuffles every time
     for _ in range(40):
         shuffled = story + chance.choices(story, k=chance.randrange(12))
         chance.shuffle(shuffled)
-        assert await told(shuffled, chance.randrange(1, len(shuffled))) == expected
+        assert await tables_after(shuffled, chance.randrange(1, len(shuffled))) == expected
 
 
 async def test_a_request_is_open_until_it_is_denied_and_again_with_an_appeal(

@@ -80,7 +80,7 @@ def _answers(**summary: object) -> Answers:
 
 async def test_what_services_say_of_themselves_is_kept_and_judged(start: "Start", stand: StartStand) -> None:
     ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
-    ill = await stand(
+    failing = await stand(
         _answers(
             dead_letters={"waiting": 3, "redriven": 1, "discarded": 0},
             outbox={"rows": 7, "oldest": ago},
@@ -90,9 +90,9 @@ async def test_what_services_say_of_themselves_is_kept_and_judged(start: "Start"
             ],
         )
     )
-    well = await stand({**_answers(), "/operators": (200, [{"name": "sandbox", "orders": {"breaker": "closed"}}])})
+    healthy = await stand({**_answers(), "/operators": (200, [{"name": "sandbox", "orders": {"breaker": "closed"}}])})
     running = await start(
-        services={"payments": ill.url, "provisioning": well.url, "refunds": "http://127.0.0.1:1"},
+        services={"payments": failing.url, "provisioning": healthy.url, "refunds": "http://127.0.0.1:1"},
         operations_key="their-key",
         agent_key="agent-key",
     )
@@ -102,7 +102,7 @@ async def test_what_services_say_of_themselves_is_kept_and_judged(start: "Start"
     assert await running.open("work_parked") == ["payments/capture"]
     assert await running.open("work_late") == ["payments/refund/due"]
     assert await running.open("service_not_ready") == []  # not for long yet
-    assert ("/operations/summary", "bearer their-key") in ill.asked
+    assert ("/operations/summary", "bearer their-key") in failing.asked
 
     answer = {one["service"]: one for one in (await running.get("/services")).json()}
     assert answer["payments"]["ready"]
@@ -112,7 +112,7 @@ async def test_what_services_say_of_themselves_is_kept_and_judged(start: "Start"
     assert answer["refunds"]["problem"].startswith("does not answer")
 
     # It is mended; and the one that is away has been away for long.
-    ill.answers = _answers()
+    failing.answers = _answers()
     running.clock.by = timedelta(minutes=2)
     await running.evaluated()
     assert await running.open("service_not_ready") == ["refunds"]
@@ -122,19 +122,19 @@ async def test_what_services_say_of_themselves_is_kept_and_judged(start: "Start"
 
 @pytest.mark.long
 async def test_a_service_that_does_not_answer_keeps_what_it_said_last(start: "Start", stand: StartStand) -> None:
-    ill = await stand(_answers(dead_letters={"waiting": 1}))
-    running = await start(services={"payments": ill.url}, operations_key="their-key")
+    failing = await stand(_answers(dead_letters={"waiting": 1}))
+    running = await start(services={"payments": failing.url}, operations_key="their-key")
     await running.evaluated()
     assert await running.open("dead_letters_waiting") == ["payments"]
 
     async def asked_again() -> bool:
         """Twice, so that what the first of them heard is stored."""
-        return len(ill.asked) >= before + 4
+        return len(failing.asked) >= before + 4
 
     wrong: tuple[int, Json]
     for wrong in ((500, "<html>"), (200, "nonsense"), (200, {"service": "payments"}), (200, [])):
-        ill.answers["/operations/summary"] = wrong
-        before = len(ill.asked)
+        failing.answers["/operations/summary"] = wrong
+        before = len(failing.asked)
         await running.stage.eventually(asked_again)
         await running.evaluated()
         [answer] = (await running.get("/services")).json()
@@ -222,15 +222,15 @@ async def test_an_order_is_found_by_what_a_person_has_in_hand(start: "Start", li
     assert (await running.get("/orders?number=1", key="wrong")).status_code == 401
     assert (await running.post("/search", {"number": order.order_number}, key=None)).status_code == 401
 
-    told = (await running.get(f"/orders/{order.order_id}")).json()
-    assert [line["topic"].partition(".")[2] for line in told["timeline"]] == [
+    order_view = (await running.get(f"/orders/{order.order_id}")).json()
+    assert [line["topic"].partition(".")[2] for line in order_view["timeline"]] == [
         "order-placed",
         "order-paid",
         "profile-generated",
         "qr-delivered",
     ]
-    assert told["trace_url"] == f"http://traces.example/{'ab' * 16}?at={'cd' * 8}"
-    assert list(told["moments"])[-1] == "delivered_at"
+    assert order_view["trace_url"] == f"http://traces.example/{'ab' * 16}?at={'cd' * 8}"
+    assert list(order_view["moments"])[-1] == "delivered_at"
     assert (await running.get("/orders/01a1fc2e-7e06-77e0-a6f7-2bb300000000")).status_code == 404
     assert (await running.get("/invariants/nothing")).status_code == 404
 
@@ -266,12 +266,12 @@ JAEGER = {
 }
 
 
-@pytest.mark.parametrize("told", [ZIPKIN, JAEGER], ids=["zipkin", "jaeger"])
+@pytest.mark.parametrize("spans", [ZIPKIN, JAEGER], ids=["zipkin", "jaeger"])
 async def test_spans_are_merged_into_the_timeline_or_it_says_why_not(
-    start: "Start", life: "type[Life]", stand: StartStand, told: object
+    start: "Start", life: "type[Life]", stand: StartStand, spans: object
 ) -> None:
     path = f"/traces/{'ab' * 16}"
-    store = await stand({path: (200, told)})
+    store = await stand({path: (200, spans)})
     running = await start(
         trace_api=f"{store.url}/traces/{{trace_id}}", trace_url_template="http://t/{trace_id}/{span_id}"
     )

@@ -57,7 +57,7 @@ def changed(change: Callable[[JsonObject], object], minor: int = 0) -> list[str]
     return list(contracts.changes(released, now))
 
 
-def test_an_addition_is_told_by_a_minor_version() -> None:
+def test_an_addition_is_a_minor_version() -> None:
     def add(schema: JsonObject) -> None:
         schema["properties"]["note"] = {"type": "string"}
 

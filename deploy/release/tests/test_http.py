@@ -153,7 +153,7 @@ class Api:
         self.policies: Document = self.paths["/policies"]["get"]
         self.order, self.line, self.view = schemas["Order"], schemas["Line"], schemas["View"]
         self.sent: Document = self.order["properties"]
-        self.told: Document = self.view["properties"]
+        self.fields: Document = self.view["properties"]
 
 
 Change = Callable[[Api], object]
@@ -224,21 +224,21 @@ BREAKS: list[tuple[str, Change, str]] = [
         f"{PLACE} 201",
     ),
     ("answer without a body", lambda of: of.ask["responses"]["200"].pop("content"), f"{ASK} 200"),
-    ("answer lost a field", lambda of: of.told.pop("price"), f"{ASK} 200.price"),
+    ("answer lost a field", lambda of: of.fields.pop("price"), f"{ASK} 200.price"),
     ("refusal lost a field", lambda of: of.line["properties"].pop("size"), f"{PLACE} 422.size"),
     ("not always there", lambda of: of.view["required"].remove("status"), f"{ASK} 200.status"),
-    ("answer of a type", lambda of: of.told["price"].update(type="number"), f"{ASK} 200.price"),
-    ("may be null", lambda of: of.told["price"].update(type=["integer", "null"]), f"{ASK} 200.price"),
+    ("answer of a type", lambda of: of.fields["price"].update(type="number"), f"{ASK} 200.price"),
+    ("may be null", lambda of: of.fields["price"].update(type=["integer", "null"]), f"{ASK} 200.price"),
     (
         "one more alternative",
-        lambda of: of.told["trace"]["anyOf"].append({"type": "integer"}),
+        lambda of: of.fields["trace"]["anyOf"].append({"type": "integer"}),
         f"{ASK} 200.trace",
     ),
-    ("new value", lambda of: of.told["status"]["enum"].append("lost"), f"{ASK} 200.status"),
-    ("any value", lambda of: of.told["status"].pop("enum"), f"{ASK} 200.status"),
+    ("new value", lambda of: of.fields["status"]["enum"].append("lost"), f"{ASK} 200.status"),
+    ("any value", lambda of: of.fields["status"].pop("enum"), f"{ASK} 200.status"),
     (
         "values of a map",
-        lambda of: of.told["facts"]["additionalProperties"].pop("format"),
+        lambda of: of.fields["facts"]["additionalProperties"].pop("format"),
         f"{ASK} 200.facts.*",
     ),
     ("answered inside a list", lambda of: of.line["properties"].pop("size"), f"{ASK} 200.lines[].size"),
@@ -280,12 +280,12 @@ FREE: list[tuple[str, Change]] = [
     ("success", lambda of: of.place["responses"].update({"202": {}})),
     ("refusal", lambda of: of.place["responses"].update({"409": {}})),
     ("refusal gone", lambda of: of.place["responses"].pop("422")),
-    ("answer gained a field", lambda of: of.told.update(currency={"type": "string"})),
+    ("answer gained a field", lambda of: of.fields.update(currency={"type": "string"})),
     ("always there", lambda of: of.view["required"].append("price")),
-    ("value not given any more", lambda of: of.told["status"]["enum"].pop()),
-    ("never null", lambda of: of.told.update(trace={"type": "string"})),
-    ("closed values", lambda of: of.told["word"].update(enum=["a", "b"])),
-    ("remarks", lambda of: of.told["price"].update(title="Price", description="In minor units", examples=[1])),
+    ("value not given any more", lambda of: of.fields["status"]["enum"].pop()),
+    ("never null", lambda of: of.fields.update(trace={"type": "string"})),
+    ("closed values", lambda of: of.fields["word"].update(enum=["a", "b"])),
+    ("remarks", lambda of: of.fields["price"].update(title="Price", description="In minor units", examples=[1])),
     ("schema by another name", lambda of: rename(of.document)),
 ]
 

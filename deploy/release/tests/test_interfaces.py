@@ -97,7 +97,7 @@ def test_every_http_operation_is_described(said: Documents, services: dict[str, 
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
-async def test_who_must_show_credentials_is_told_truly(
+async def test_the_interface_names_the_operations_that_need_credentials(
     said: Documents, services: dict[str, Service], name: str
 ) -> None:
     """Asked without any, exactly those operations answer 401 that name a caller; nothing behind them is reached."""
@@ -150,13 +150,13 @@ def test_asyncapi_tells_every_topic_that_is_written_or_read(
     said: Documents, services: dict[str, Service], name: str
 ) -> None:
     document = said[name]["asyncapi"]
-    told = {(one["action"], one["channel"]["$ref"].rpartition("/")[2]) for one in document["operations"].values()}
+    declared = {(one["action"], one["channel"]["$ref"].rpartition("/")[2]) for one in document["operations"].values()}
     written = {("send", topic) for topic in owned_topics(name) if not topic.startswith("storefront.")}
     # The shops' own topics are one channel, whose address names the shop as a parameter.
     shops = re.compile(r"storefront\.[^.]+\.orders")
     read = {OrderSubmitted.topic if shops.fullmatch(topic) else topic for topic in services[name].consumer.topics}
     updates = {("send", "storefront.updates")} if name == "ordering" else set()
-    assert told == written | updates | {("receive", topic) for topic in read}
+    assert declared == written | updates | {("receive", topic) for topic in read}
     for one in [*document["operations"].values(), *document["components"]["messages"].values()]:
         assert one["summary"].endswith(".")
         assert one["description"]

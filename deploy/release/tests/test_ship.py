@@ -113,7 +113,9 @@ def test_a_break_of_http_is_refused_until_it_is_meant_and_then_for_one_release(c
     assert "breaks" not in record(SERVICE, clone).read_text()
 
 
-def test_a_shallow_clone_is_told_what_it_lacks(clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shallow_clone_is_refused_with_what_is_missing(
+    clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     shallow = tmp_path / "shallow"
     git("clone", "--quiet", "--depth", "1", clone.as_uri(), str(shallow), root=clone)

@@ -119,7 +119,7 @@ async def test_a_lost_reply_leaves_the_order(sb: RunningSandbox) -> None:
 
 
 @pytest.mark.parametrize("nested", [True, False])
-async def test_an_asynchronous_order_is_told_by_a_signed_webhook(
+async def test_an_asynchronous_order_is_reported_by_a_signed_webhook(
     sb: RunningSandbox, shop: "Shop", nested: bool
 ) -> None:
     auth = await token(sb)
@@ -132,9 +132,9 @@ async def test_an_asynchronous_order_is_told_by_a_signed_webhook(
     first, again = await shop.body(), await shop.body()
     assert first == again
     assert shop.headers[1]["airalo-signature"] == hmac.new(SECRET.encode(), first, hashlib.sha512).hexdigest()
-    told = json.loads(first)
-    assert told["request_id"] == request_id
-    assert (told["data"] if nested else told)["description"] == "10000001"
+    notification = json.loads(first)
+    assert notification["request_id"] == request_id
+    assert (notification["data"] if nested else notification)["description"] == "10000001"
     assert await sb.airalo_webhook(signature="wrong") == [200]
     await shop.body()
     assert shop.headers[-1]["airalo-signature"] == "0" * 128
@@ -216,7 +216,7 @@ async def test_who_calls_too_much_is_suspended() -> None:
         assert (await sb.client.get(f"{sb.airalo_url}/orders", headers=auth)).status_code == 200
 
 
-async def test_odd_bodies_are_told_so(sb: RunningSandbox) -> None:
+async def test_odd_bodies_are_refused(sb: RunningSandbox) -> None:
     auth = await token(sb)
     for path in ("orders", "orders-async", "orders/topups", "refund", "token"):
         for body in (b"", b"{", b"[1]", b"\xff", b'{"quantity": {}, "iccids": {}, "webhook_url": 5}'):

@@ -60,7 +60,7 @@ async def test_failure_calls_failure_post_link(sb: RunningSandbox, shop: "Shop")
     assert (body["code"], body["reasonCode"]) == ("error", 484)
 
 
-async def test_a_payment_in_progress_is_told_when_it_ends(sb: RunningSandbox, shop: "Shop") -> None:
+async def test_a_payment_in_progress_is_reported_when_it_ends(sb: RunningSandbox, shop: "Shop") -> None:
     await buy(sb, shop, card=storefront.IN_PROGRESS)
     assert (await webhook_state(sb))["state"] == "none"
     await sb.settle("123456", "FAILED", reasonCode=491)

@@ -54,11 +54,11 @@ async def test_an_operator_may_know_nothing_and_know_it_later(sb: RunningSandbox
 async def test_a_feed_may_be_old_end_early_and_misspell(sb: RunningSandbox) -> None:
     await sold(sb)
     await sb.operator_behaviour(feed_lag_seconds=600, unused_days=90, feed_fields={"usedBytes": 2**70})
-    told = await feed(sb)
+    usage = await feed(sb)
     now = datetime.now(UTC)
-    assert timedelta(minutes=9) < now - datetime.fromisoformat(told["observedAt"]) < timedelta(minutes=12)
-    assert timedelta(days=89) < datetime.fromisoformat(told["validUntil"]) - now < timedelta(days=91)
-    assert told["usedBytes"] == 2**70
+    assert timedelta(minutes=9) < now - datetime.fromisoformat(usage["observedAt"]) < timedelta(minutes=12)
+    assert timedelta(days=89) < datetime.fromisoformat(usage["validUntil"]) - now < timedelta(days=91)
+    assert usage["usedBytes"] == 2**70
 
 
 async def test_answers_may_be_spelled_otherwise(sb: RunningSandbox) -> None:
@@ -90,11 +90,11 @@ async def test_notifications_may_be_spelled_otherwise(
     }
     await sb.operator_behaviour(**spelled | changes, notification_fields={"eid": "8" * 32})
     await sb.phone(ICCID, 4, eid=EID)
-    told = await shop.webhook()
-    assert type(told[name]) is kind
-    assert told.keys() & {"profileType", "header"} == set()
-    assert (told["iccid"], told["eid"]) == (on_wire(ICCID), "8" * 32)
-    assert told["notificationPointStatus"] == {"status": "Executed-WithWarning"}
+    notification = await shop.webhook()
+    assert type(notification[name]) is kind
+    assert notification.keys() & {"profileType", "header"} == set()
+    assert (notification["iccid"], notification["eid"]) == (on_wire(ICCID), "8" * 32)
+    assert notification["notificationPointStatus"] == {"status": "Executed-WithWarning"}
     assert shop.headers[-1]["x-admin-protocol"] == "gsma/rsp/v3.1.0"
 
 
@@ -122,14 +122,14 @@ async def airalo_order(sb: RunningSandbox, number: str) -> JsonObject:
 async def test_the_reseller_may_spell_otherwise() -> None:
     async with running_sandbox(airalo_tokens_per_minute=100) as sb:
         await sb.airalo(filler=True, apn="by_system", confirmation="code", status_word="in_review", empty=True)
-        told = await airalo_order(sb, "10000001")
-        [sim] = told["ordered"]["sims"]
+        order = await airalo_order(sb, "10000001")
+        [sim] = order["ordered"]["sims"]
         assert sim["iccid"].endswith("F")
         assert sim["qrcode"].endswith("$$1")
         assert sim["confirmation_code"] is not None
         assert (sim["apn"]["android"]["apn_value"], sim["apn_value"]) == ("singleall", None)
-        assert told["listed"][0]["status"]["slug"] == "in_review"
-        assert told["usage"] == [[]]
+        assert order["listed"][0]["status"]["slug"] == "in_review"
+        assert order["usage"] == [[]]
         await sb.airalo(fails=True, status_word="")
         failed = await airalo_order(sb, "10000002")
         assert (failed["ordered"]["sims"], failed["listed"][0]["status"]["slug"]) == ([], "failed")

@@ -91,7 +91,7 @@ async def test_reset_empties_everything(sb: RunningSandbox) -> None:
         ("POST", "/control/operator/usage", {"iccid": "1", "usedBytes": -1}),
     ],
 )
-async def test_bad_control_requests_are_told_so(
+async def test_bad_control_requests_are_refused(
     sb: RunningSandbox, method: str, path: str, body: dict[str, object]
 ) -> None:
     assert (await sb.client.request(method, path, json=body)).status_code == 422

@@ -137,21 +137,21 @@ async def test_the_life_of_a_profile_on_a_phone(sb: RunningSandbox, shop: "Shop"
     await sb.operator_catalogue(progress_url=f"{shop.url}/progress")
     seen = await sb.scan(code, eid(1), "download", "install", "enable", "disable", "delete", ids=ids)
     assert (seen["ok"], seen["iccid"], seen["installState"]) == (True, ICCID, "deleted")
-    told = [await shop.webhook() for _ in range(5)]
-    assert [one["notificationPointId"] for one in told] == [kind(3), kind(4), "enabled", "disabled", kind(5)]
-    assert all(one["eid"] == eid(1) for one in told)
+    notifications = [await shop.webhook() for _ in range(5)]
+    assert [one["notificationPointId"] for one in notifications] == [kind(3), kind(4), "enabled", "disabled", kind(5)]
+    assert all(one["eid"] == eid(1) for one in notifications)
 
 
-async def test_a_second_device_is_refused_and_the_shop_is_told(sb: RunningSandbox, shop: "Shop") -> None:
+async def test_a_second_device_is_refused_and_the_shop_is_notified(sb: RunningSandbox, shop: "Shop") -> None:
     code = await made(sb)
     assert (await sb.scan(code, eid(1)))["installState"] == "enabled"
     await sb.operator_catalogue(progress_url=f"{shop.url}/progress")
     seen = await sb.scan(code, eid(2))
     assert (seen["ok"], seen["subjectCode"], seen["reasonCode"]) == (False, "8.1.1", "3.10")
     assert seen["installState"] == "enabled"
-    told = await shop.webhook()
-    assert (told["notificationPointId"], told["eid"]) == (1, eid(2))
-    assert told["notificationPointStatus"]["statusCodeData"]["reasonCode"] == "3.10"
+    notification = await shop.webhook()
+    assert (notification["notificationPointId"], notification["eid"]) == (1, eid(2))
+    assert notification["notificationPointStatus"]["statusCodeData"]["reasonCode"] == "3.10"
     again = await sb.scan(code, eid(1))
     assert (again["ok"], again["subjectCode"]) == (False, "8.2.1")
 

@@ -10,7 +10,7 @@ from sandbox.testing import RunningSandbox
 PAYMENT = {"invoiceId": "200001", "amount": 4990.5, "currency": "KZT", "description": "Turkey 5 GB, order 1"}
 
 
-async def test_the_shop_page_hands_over_the_payment_object(sb: RunningSandbox) -> None:
+async def test_the_shop_page_passes_the_payment_object_to_the_widget(sb: RunningSandbox) -> None:
     url = await sb.shop_page("10000001", PAYMENT, "Turkey 5 GB", "4,990.50 KZT")
     page = await sb.client.get(url)
     assert '<script src="/epay/payform/payment-api.js">' in page.text

@@ -19,8 +19,8 @@ def test_the_committed_bill_is_that_of_the_lock_and_valid(image: Image) -> None:
 
 
 def test_it_names_everything_and_who_needs_it(image: Image) -> None:
-    told = json.loads(image.bill.read_text(encoding="utf-8"))
-    parts = {part["bom-ref"]: part for part in told["components"]}
+    document = json.loads(image.bill.read_text(encoding="utf-8"))
+    parts = {part["bom-ref"]: part for part in document["components"]}
     python = {
         (part["name"], part["version"]) for part in parts.values() if part.get("purl", "").startswith("pkg:pypi/")
     }
@@ -31,8 +31,8 @@ def test_it_names_everything_and_who_needs_it(image: Image) -> None:
         for file in part.get("externalReferences", []):
             hashes = {f"sha256:{value['content']}" for value in file["hashes"]}
             assert hashes <= set(locked[part["name"], part["version"]].hashes)
-    needs = {each["ref"]: each.get("dependsOn", []) for each in told["dependencies"]}
-    reached = [told["metadata"]["component"]["bom-ref"]]
+    needs = {each["ref"]: each.get("dependsOn", []) for each in document["dependencies"]}
+    reached = [document["metadata"]["component"]["bom-ref"]]
     for ref in reached:
         reached += [each for each in needs[ref] if each not in reached]
     assert set(reached) - {reached[0]} == set(parts)
@@ -40,11 +40,11 @@ def test_it_names_everything_and_who_needs_it(image: Image) -> None:
 
 def test_our_own_packages_are_in_it_with_their_versions() -> None:
     (refunds,) = [image for image in find() if image.name == "refunds"]
-    told = json.loads(refunds.bill.read_text(encoding="utf-8"))
-    ours = {part["name"]: part["version"] for part in told["components"] if part["name"].startswith("esim-")}
+    document = json.loads(refunds.bill.read_text(encoding="utf-8"))
+    ours = {part["name"]: part["version"] for part in document["components"] if part["name"].startswith("esim-")}
 
     assert set(ours) == {"esim-refunds", "esim-shared"}
-    assert ours["esim-refunds"] == refunds.project["version"] == told["metadata"]["component"]["version"]
+    assert ours["esim-refunds"] == refunds.project["version"] == document["metadata"]["component"]["version"]
 
 
 def test_what_is_no_bill_is_refused() -> None:

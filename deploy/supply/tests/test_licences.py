@@ -76,19 +76,19 @@ def test_what_is_allowed_is_decided_by_the_whole_expression(expression: str, *, 
 
 def test_a_person_may_declare_what_was_read_until_the_metadata_changes() -> None:
     declared = Declared(package="thing", metadata="BSD", licence="MIT", reason=WHY)
-    told = POLICY.model_copy(update={"declared": [declared]})
+    policy = POLICY.model_copy(update={"declared": [declared]})
 
-    assert licences.problems(SHIPPED, told, lambda _: says("", "BSD", BSD)) == []
-    refused = licences.problems(SHIPPED, told, lambda _: says("", "BSD, and money", BSD))
+    assert licences.problems(SHIPPED, policy, lambda _: says("", "BSD", BSD)) == []
+    refused = licences.problems(SHIPPED, policy, lambda _: says("", "BSD, and money", BSD))
     assert any("BSD, and money" in problem for problem in refused)
 
 
 def test_an_exception_is_for_one_package_and_one_licence() -> None:
     exceptional = Exceptional(package="thing", licence="LGPL-3.0-only", reason=WHY)
-    told = POLICY.model_copy(update={"exceptional": [exceptional]})
+    policy = POLICY.model_copy(update={"exceptional": [exceptional]})
 
-    assert licences.problems(SHIPPED, told, lambda _: says("LGPL-3.0-only")) == []
-    refused = licences.problems(SHIPPED, told, lambda _: says("AGPL-3.0-only"))
+    assert licences.problems(SHIPPED, policy, lambda _: says("LGPL-3.0-only")) == []
+    refused = licences.problems(SHIPPED, policy, lambda _: says("AGPL-3.0-only"))
     assert "AGPL-3.0-only is not allowed" in refused[0]
     assert "strike it" in refused[1]
 

@@ -87,7 +87,7 @@ def test_a_service_that_does_not_answer_is_not_a_clean_result(osv: str, tmp_path
 
 
 @pytest.mark.parametrize(
-    "told",
+    "answer",
     [
         "",
         "{}",
@@ -96,9 +96,9 @@ def test_a_service_that_does_not_answer_is_not_a_clean_result(osv: str, tmp_path
         '{"dependencies": [{"name": "jinja2", "skip_reason": "Dependency not found on PyPI"}]}',
     ],
 )
-def test_an_answer_about_nothing_is_not_a_clean_result(told: str) -> None:
+def test_an_answer_about_nothing_is_not_a_clean_result(answer: str) -> None:
     with pytest.raises(UnreachableError):
-        vulnerabilities.findings(told, "")
+        vulnerabilities.findings(answer, "")
 
 
 def test_a_finding_names_the_images_and_the_cure() -> None:

@@ -10,7 +10,7 @@ from tour.form_page import FormPage
 from tour.stage import Stage
 
 
-class Told:
+class RecordedNarrator:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
@@ -32,15 +32,15 @@ async def test_without_a_browser_the_forms_are_sent_and_it_says_what_is_not_show
         raise error
 
     monkeypatch.setattr(buyer, "browser", none)
-    told = Told()
-    async with buyer._tab(cast("Stage", SimpleNamespace(narrator=told))) as page:
+    narrator = RecordedNarrator()
+    async with buyer._tab(cast("Stage", SimpleNamespace(narrator=narrator))) as page:
         assert isinstance(page, FormPage)
-    assert len(told.lines) == 1
-    assert told.lines[0].startswith("screenshots")
-    assert words in told.lines[0]
+    assert len(narrator.lines) == 1
+    assert narrator.lines[0].startswith("screenshots")
+    assert words in narrator.lines[0]
 
 
-def test_the_proof_is_told_line_by_line() -> None:
+def test_the_proof_is_printed_line_by_line() -> None:
     services = {
         "ordering": {"erased_at": "now", "kept": ["orders: tax law"]},
         "payments": {"erased_at": "now", "kept": []},

@@ -58,7 +58,7 @@ async def test_an_order_sent_again_keeps_its_idempotency_key() -> None:
     assert (order.number, str(order.price), order.shop.name) == ("1", "7.50 USD", "eSIMka")
 
 
-async def test_a_refusal_is_told_at_once() -> None:
+async def test_a_refusal_is_reported_at_once() -> None:
     asked: list[str] = []
 
     def refuse(request: httpx.Request) -> httpx.Response:

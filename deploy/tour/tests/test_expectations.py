@@ -10,7 +10,7 @@ from tour.stage import Stage
 from tour.tour import Act, _perform
 
 
-def test_an_outcome_is_ok_until_something_is_not_as_told() -> None:
+def test_an_outcome_is_ok_until_something_is_not_as_expected() -> None:
     outcome = Outcome("act")
     outcome.expect(outcome.ok, "nothing is wrong", "payments")
     outcome.expect_nothing([], "payments")

@@ -11,7 +11,7 @@ from tour.stage import Stage
 from tour.tour import Act
 
 
-class Told:
+class RecordedNarrator:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
@@ -23,7 +23,7 @@ class Told:
 
 
 def stage() -> Stage:
-    return cast("Stage", SimpleNamespace(narrator=Told(), stack=SimpleNamespace(parts={}), folder=Path()))
+    return cast("Stage", SimpleNamespace(narrator=RecordedNarrator(), stack=SimpleNamespace(parts={}), folder=Path()))
 
 
 async def _lacks_a_tool(_stage: Stage, _outcome: Outcome) -> None:
@@ -53,4 +53,4 @@ async def test_an_act_that_lacks_a_tool_is_not_shown_and_one_that_goes_wrong_fai
     here = stage()
     outcome = await tour._perform(Act("An act", "", perform), here)
     assert (outcome.ok, outcome.not_shown) == (ok, not_shown)
-    assert cast("Told", here.narrator).lines == lines
+    assert cast("RecordedNarrator", here.narrator).lines == lines

@@ -298,7 +298,7 @@ async def test_orders_without_a_payment_are_shown_to_who_reads_their_mailbox(
         assert "authorization: bearer shop-key" in head
 
 
-async def test_a_block_is_told(start: "Start", ordering: "StandIn") -> None:
+async def test_a_block_is_shown(start: "Start", ordering: "StandIn") -> None:
     async with opened(start, ordering) as tab:
         ordering.answers |= {"requests": sent("email"), "confirmations": (200, {})}
         asked = await tab.send("data", kind="block")

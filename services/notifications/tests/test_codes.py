@@ -121,7 +121,7 @@ async def test_the_code_is_nowhere_but_in_the_message(
         assert secret not in seen
 
 
-async def test_held_and_refused_orders_are_told(start: "Start") -> None:
+async def test_held_and_refused_orders_are_announced_by_email(start: "Start") -> None:
     running = await start()
     buyer, other = running.buyer(language="kk"), running.buyer("other")
     held, refused = buyer.held(), other.refused()

@@ -54,7 +54,7 @@ async def test_who_asks_at_the_same_time_shares_a_query(start: "Start") -> None:
     assert counting.readings == 1
 
 
-async def test_a_mail_that_does_not_exist_is_told_to_whom_asked_for_it(start: "Start") -> None:
+async def test_a_mail_that_does_not_exist_is_reported_to_the_caller(start: "Start") -> None:
     running = await start(mail_adapter="instant")
     [known] = await _some(running, 1)
     lookup = RowReader(running.service.database)

@@ -120,7 +120,7 @@ async def test_who_waits_hears_that_the_order_is_there_and_then_that_we_are_on_i
     assert "delay" not in await running.kinds(failed.email, 1)
 
 
-async def test_a_delay_that_is_over_by_the_time_it_can_be_told_is_not_told(start: "Start") -> None:
+async def test_a_delay_that_has_ended_before_its_email_is_not_announced(start: "Start") -> None:
     running = await start(order_mail_after_seconds=0.2, delay_mail_after_seconds=0.4)
     buyer = running.buyer()
     await running.sandbox.faults({"target": "mail", "effect": "refuse", "status": 450})
@@ -222,7 +222,7 @@ async def test_a_refund_that_settles_at_once_is_one_mail_and_a_later_one_is_two(
     assert len(await running.sandbox.mails(quick.email)) == 1
 
 
-async def test_a_top_up_is_told_without_a_code(start: "Start") -> None:
+async def test_the_email_of_a_top_up_has_no_code(start: "Start") -> None:
     running = await start()
     buyer = running.buyer()
     await running.stage.publish(buyer.contact(), buyer.paid(kind="top_up"), buyer.topped_up(buyer.case_id))

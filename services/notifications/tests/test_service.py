@@ -164,7 +164,7 @@ async def test_a_temporary_refusal_is_tried_again(start: "Start", smtp_stage: st
 
 
 @pytest.mark.parametrize("smtp_stage", ["rcpt", "data"])
-async def test_a_final_refusal_is_told_in_codes_only(
+async def test_a_final_refusal_is_published_in_codes_only(
     start: "Start", smtp_stage: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     # given: a mail server that does not know the mailbox (550)

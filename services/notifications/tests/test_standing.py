@@ -113,15 +113,15 @@ def test_the_timeline_is_in_order_whatever_the_order_of_the_facts() -> None:
 
 
 def test_the_timeline_says_what_became_of_a_refused_refund() -> None:
-    def told(kind: str, minutes: int, field: str, **facts: Json) -> EmailRecord:
+    def fact(kind: str, minutes: int, field: str, **facts: Json) -> EmailRecord:
         at = (NOW + timedelta(minutes=minutes)).isoformat()
         return _mail(kind, minutes=minutes, **{field: at}, amount={"amount": 1500, "currency": "USD"}, **facts)
 
     mails = [
-        told("refused", 1, "failed_at"),
-        told("retried", 2, "retried_at"),
-        told("paid_by_hand", 3, "paid_at"),
-        told("settled", 4, "settled_at", way="cash"),
+        fact("refused", 1, "failed_at"),
+        fact("retried", 2, "retried_at"),
+        fact("paid_by_hand", 3, "paid_at"),
+        fact("settled", 4, "settled_at", way="cash"),
     ]
     assert [line.text.replace("\u00a0", " ") for line in timeline(_order(paid=None), mails, WORDS)] == [
         "The bank refused the refund of 15.00 USD; we keep at it",

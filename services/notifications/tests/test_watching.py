@@ -31,7 +31,7 @@ FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, :many)) AS o
 
 
 @pytest.mark.parametrize("mail", ["order", "delay", "expiring"])
-async def test_a_look_takes_a_part_and_goes_on_until_all_are_told(start: "Start", mail: str) -> None:
+async def test_a_scan_takes_a_part_and_goes_on_until_all_are_notified(start: "Start", mail: str) -> None:
     running = await start(mail_adapter="instant")
     buyer = running.buyer()
     paid = buyer.paid()
@@ -50,7 +50,7 @@ async def test_a_look_takes_a_part_and_goes_on_until_all_are_told(start: "Start"
             await watch.record(tx, [TaskResult(_end_check(), Done(None))])
         else:
             await watch.record(tx, [TaskResult(_check(mail, paid.paid_at), Done(None))])
-        assert await _told(tx, mail) == PART
+        assert await _notices(tx, mail) == PART
         assert [new.kind for new in tx.new_work if new.kind == watch.kind] == [watch.kind]
     await running.until_rows("SELECT 1 FROM mails WHERE kind = :kind OFFSET :last", kind=mail, last=MANY - 1)
     await running.until_rows("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM work WHERE kind = :kind)", kind=watch.kind)
@@ -76,7 +76,7 @@ async def test_looks_of_one_transaction_share_its_part(start: "Start") -> None:
             )
     async with running.service.database.transaction() as tx:
         await watch.record(tx, [TaskResult(look, Done(None)) for look in looks])
-        assert await _told(tx, "order") == PART
+        assert await _notices(tx, "order") == PART
         assert [new.key for new in tx.new_work if new.kind == watch.kind] == [look.key for look in looks[1:]]
 
 
@@ -92,7 +92,7 @@ async def test_who_hears_late_of_a_payment_and_then_of_the_code_writes_one_mail(
     assert await running.rows("SELECT kind FROM mails") == [{"kind": "qr"}]
 
 
-async def _told(tx: Tx, mail: str) -> int:
+async def _notices(tx: Tx, mail: str) -> int:
     return int((await tx.execute("SELECT count(*) FROM mails WHERE kind = :kind", kind=mail)).scalar())
 
 

@@ -74,9 +74,9 @@ async def test_a_sale_and_its_return(selling: "Start") -> None:
     assert (back["operationType"], back["basisCheckNumber"]) == (3, sold["checkNumber"])
     # The buyer's data stays with us unless the register is to have it.
     assert (sold["customerEmail"], sold["customerPhone"]) == ("", "")
-    [told] = await running.stage.events(ReceiptIssued, where=lambda e: e.kind == "sale")
-    assert told.trace is not None
-    assert told.trace.startswith(trace[:35])
+    [receipt] = await running.stage.events(ReceiptIssued, where=lambda e: e.kind == "sale")
+    assert receipt.trace is not None
+    assert receipt.trace.startswith(trace[:35])
     assert running.metric("receipt_outcomes_total", storefront="qazaq-esim", outcome="issued") == 2
     assert running.metric("receipts_waiting", storefront="qazaq-esim") == 0
 

@@ -129,7 +129,7 @@ async def test_an_operator_that_is_away_is_asked_again_and_nobody_is_paid_meanwh
     await running.case_in(life, "observing")
 
 
-async def test_an_incomplete_request_is_told_what_is_missing_and_completed(start: "Start") -> None:
+async def test_an_incomplete_request_is_answered_with_what_is_missing_and_completed(start: "Start") -> None:
     # given: a delivered order
     running = await start()
     life = await running.delivered()
@@ -272,16 +272,16 @@ async def test_an_undelivered_order_pays_back_by_itself_once_everything_is_read(
     # then: its money goes back, and a person hears of the others
     [approved] = await running.stage.events(RefundApproved)
     assert (approved.event.order_id, approved.event.code) == (late.order_id, "none")
-    told = "SELECT order_id FROM audit WHERE what = 'delivery_overdue'"
+    overdue = "SELECT order_id FROM audit WHERE what = 'delivery_overdue'"
 
-    async def all_told() -> bool:
-        return {row["order_id"] for row in await running.rows(told)} == {
+    async def all_recorded() -> bool:
+        return {row["order_id"] for row in await running.rows(overdue)} == {
             late.order_id,
             alarmed.order_id,
             bounced.order_id,
         }
 
-    await running.stage.eventually(all_told)
+    await running.stage.eventually(all_recorded)
     assert len(await running.stage.all_events(RefundApproved)) == 1
 
 
@@ -315,7 +315,7 @@ async def test_a_strangers_address_is_no_proof_and_an_erased_buyer_leaves_nothin
     assert Fingerprints(b"one").email("a@b.c") != Fingerprints(b"two").email("a@b.c")
 
 
-async def test_eligibility_is_told_before_asking(start: "Start") -> None:
+async def test_eligibility_is_shown_before_a_request(start: "Start") -> None:
     # given: a delivered order
     running = await start()
     life = await running.delivered()

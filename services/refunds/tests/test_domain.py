@@ -147,7 +147,7 @@ def test_an_old_install_state_with_a_new_count_denies_nothing() -> None:
     assert decide(facts_of(of, asked, NOON + 2 * HOUR)).verdict == "await_observation"
 
 
-def test_what_the_operator_told_an_agent_counts_as_its_report() -> None:
+def test_what_the_operator_said_to_an_agent_counts_as_its_report() -> None:
     of = order("e-sim-onl", **seen("unknown", None, NOON + HOUR))
     for found, verdict in (("unused", "approve"), ("used", "deny"), (None, "await_observation")):
         asked = case(
@@ -213,7 +213,7 @@ def observed(draw: st.DrawFn) -> ProfileObserved:
 
 
 @given(st.lists(observed(), min_size=1, max_size=5), st.randoms())
-def test_observations_end_the_same_in_any_order(told: list[ProfileObserved], random: Random) -> None:
+def test_observations_end_the_same_in_any_order(observations: list[ProfileObserved], random: Random) -> None:
     def end(events: list[ProfileObserved]) -> JsonObject:
         rows = [observation_row(event) for event in events]
         known = rows[0]
@@ -221,9 +221,9 @@ def test_observations_end_the_same_in_any_order(told: list[ProfileObserved], ran
             known = merged(known, row)
         return known
 
-    shuffled = [*told, *told[:2]]
+    shuffled = [*observations, *observations[:2]]
     random.shuffle(shuffled)
-    assert end(told) == end(shuffled)
+    assert end(observations) == end(shuffled)
 
 
 def test_deadlines_come_closer() -> None:

@@ -113,7 +113,7 @@ async def test_an_appeal_is_heard_whatever_was_sent_before_and_its_repeats_are_l
     assert await running.rows("SELECT 1 FROM cases WHERE appealed_at IS NOT NULL")
 
 
-async def test_a_chat_that_floods_is_told_once_and_then_not_stored(start: "Start") -> None:
+async def test_a_chat_that_floods_is_warned_once_and_then_not_stored(start: "Start") -> None:
     running = await start(telegram_bots={"esimka": BOT}, telegram_api_url="http://127.0.0.1:1")
     before, flood = 30, MESSAGES_PER_HOUR + 50
     updates = [
@@ -137,6 +137,6 @@ async def test_a_chat_that_floods_is_told_once_and_then_not_stored(start: "Start
         assert await write(other) == 200
     # One of each message that was answered, one that tells of the limit, one of the other chat.
     assert len(await running.rows("SELECT 1 FROM telegram_updates")) == MESSAGES_PER_HOUR + 2
-    told = "SELECT 1 FROM work WHERE kind = 'telegram_send' AND payload->>'text' LIKE :text"
-    assert len(await running.rows(told, text=f"I answer {MESSAGES_PER_HOUR} messages%")) == 1
-    assert len(await running.rows(told, text="%")) == MESSAGES_PER_HOUR + 2
+    sent = "SELECT 1 FROM work WHERE kind = 'telegram_send' AND payload->>'text' LIKE :text"
+    assert len(await running.rows(sent, text=f"I answer {MESSAGES_PER_HOUR} messages%")) == 1
+    assert len(await running.rows(sent, text="%")) == MESSAGES_PER_HOUR + 2

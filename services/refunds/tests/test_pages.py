@@ -98,14 +98,14 @@ async def test_an_agent_works_through_a_case_by_keyboard_and_mouse(start: "Start
         await page.click(f"text={soon.order_number}")
         await page.wait("text=How the policy reasons")
         text = await page.text()
-        for told in (
+        for expected in (
             "RF 2.2",
             "operator",
             "screenshot-17.png",
             "0.0 MB",
             "Confirm the technical",
         ):
-            assert told in text, told
+            assert expected in text, expected
         assert "await restoration" in await page.text("#t-technical_failure")
         await shot(page, "case")
         await page.click('[aria-describedby="t-technical_failure"]')

@@ -221,7 +221,7 @@ async def test_what_payments_refuses_is_shown_and_ends_the_action(start: "Start"
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"minor": AMOUNT + 1}, "more than is still owed"),
         ({"way": "crypto"}, "Choose how"),
@@ -231,11 +231,11 @@ async def test_what_payments_refuses_is_shown_and_ends_the_action(start: "Start"
     ],
     ids=["too-much", "way", "card", "iban", "name"],
 )
-async def test_what_cannot_be_recorded_is_refused_in_words(start: "Start", change: JsonObject, told: str) -> None:
+async def test_what_cannot_be_recorded_is_refused_in_words(start: "Start", change: JsonObject, message: str) -> None:
     running = await start()
     case = await refused(running)
     answer = await case.pay(**change)
-    assert (answer.status_code, told in answer.json()["detail"]) == (409, True), answer.text
+    assert (answer.status_code, message in answer.json()["detail"]) == (409, True), answer.text
     assert await running.rows("SELECT * FROM refund_actions") == []
 
 
@@ -258,7 +258,7 @@ async def test_nothing_is_possible_where_the_bank_has_not_refused(start: "Start"
     assert (await case.retry("esimka-key")).status_code == 401
 
 
-def test_numbers_of_documents_are_told_from_cards_and_accounts() -> None:
+def test_numbers_of_documents_are_distinguished_from_cards_and_accounts() -> None:
     for reference in ("PO 2026-114", "KO 17", "100000417", "4111111111111112", "MT103/778812"):
         assert not names_an_account(reference), reference
     for reference in ("4111-1111-1111-1111", "KZ86125KZT5004100100", "GE29NB0000000101904917"):

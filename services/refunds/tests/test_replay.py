@@ -134,7 +134,7 @@ async def test_the_same_policy_changes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("--policy", "qazaq-esim@9", "--since", "2026-11-01"), "--policy: no policy of this name is known"),
         (("--policy", "nowhere@1.toml", "--since", "2026-11-01"), "--policy: nowhere@1.toml: is not there"),
@@ -143,16 +143,18 @@ async def test_the_same_policy_changes_nothing(
     ],
 )
 def test_wrong_arguments_are_refused(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], told: str
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
 ) -> None:
     monkeypatch.delenv("DATABASE_URL", raising=False)
     assert replay(arguments) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-def test_a_database_that_is_away_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unreachable_database_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql+psycopg://nobody:nothing@127.0.0.1:1/nowhere")
     assert replay(("--policy", "qazaq-esim@1", "--since", "2026-11-01")) == 1
-    told = capsys.readouterr().err
-    assert "the database cannot be read" in told
-    assert "nothing@" not in told
+    printed = capsys.readouterr().err
+    assert "the database cannot be read" in printed
+    assert "nothing@" not in printed

@@ -78,7 +78,7 @@ class World:
         self.reason = "technical_failure" if shop == "qazaq-esim" else "changed_mind"
         self.state, self.used, self.revoked = "released", 0, False
         self.asked: list[UUID] = []
-        self.told: list[OrderEvent] = []
+        self.reports: list[OrderEvent] = []
         self.paid: list[RefundApproved] = []
 
     async def apply(self, *events: OrderEvent) -> None:
@@ -132,7 +132,7 @@ class World:
             state=self.state if knows else "unknown",
             used_bytes=self.used if knows else None,
         )
-        self.told.append(event)
+        self.reports.append(event)
         await self.apply(event)
 
     async def operator(self) -> None:
@@ -181,8 +181,8 @@ class World:
         await self.report(knows=False)
 
     async def old_report(self) -> None:
-        if self.told:
-            await self.apply(self.told[0])
+        if self.reports:
+            await self.apply(self.reports[0])
 
     async def timer(self) -> None:
         await self.attempt(lambda tx: CASE_SERVICE.decide(tx, [self.life.order_id]))

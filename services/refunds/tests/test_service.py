@@ -116,8 +116,8 @@ async def test_duplicates_and_replays_open_one_case(start: "Start") -> None:
 
     async def all_read() -> bool:
         seen = running.service.metrics.duplicates._value.get()
-        told = await running.rows("SELECT 1 FROM order_facts WHERE order_id = :id", id=other.order_id)
-        return bool(seen == 14 and told)
+        stored = await running.rows("SELECT 1 FROM order_facts WHERE order_id = :id", id=other.order_id)
+        return bool(seen == 14 and stored)
 
     await running.stage.eventually(all_read)
     await running.stage.events(RefundApproved)
@@ -145,11 +145,11 @@ async def test_every_interleaving_ends_the_same(database_url: str, life: "type[L
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
     @given(st.permutations(names), st.lists(st.sampled_from(names), max_size=7), st.data())
     def shuffled(order: list[str], again: list[str], data: st.DataObject) -> None:
-        told = list(order)
+        names = list(order)
         for name in again:
-            told.insert(data.draw(st.integers(0, len(told))), name)
-        cut = data.draw(st.integers(0, len(told)))
-        future = asyncio.run_coroutine_threadsafe(_end(database, life(), [told[:cut], told[cut:]]), loop)
+            names.insert(data.draw(st.integers(0, len(names))), name)
+        cut = data.draw(st.integers(0, len(names)))
+        future = asyncio.run_coroutine_threadsafe(_end(database, life(), [names[:cut], names[cut:]]), loop)
         end, published = future.result(30)
         assert published == ["RefundApproved", "RefundRequested"]
         ends.add(end)

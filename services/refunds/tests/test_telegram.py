@@ -52,8 +52,8 @@ class Bot:
 
     async def asks(self, chat: int, life: "Life", reason: str = "3", email: str = EMAIL, language: str = "en") -> str:
         """A whole request; returns the last answer."""
-        told = ["/start", life.order_number, reason, "found wifi", email, NAME, "20.11.2026"]
-        return (await self.says(chat, *told, language=language))[-1]
+        answers = ["/start", life.order_number, reason, "found wifi", email, NAME, "20.11.2026"]
+        return (await self.says(chat, *answers, language=language))[-1]
 
 
 @pytest.fixture

@@ -26,9 +26,9 @@ async def finds(running: "Refunds", case: JsonObject, **found: object) -> httpx.
     return await running.post(f"/cases/{case['case_id']}/findings", found)
 
 
-@pytest.mark.parametrize(("told", "state"), [("unused", "revoking"), ("used", "denied")])
+@pytest.mark.parametrize(("profile", "state"), [("unused", "revoking"), ("used", "denied")])
 async def test_an_operator_that_never_knows_leads_to_a_person_with_both_answers(
-    start: "Start", told: str, state: str
+    start: "Start", profile: str, state: str
 ) -> None:
     running = await start(**IMPATIENT)
     life = await running.delivered("e-sim-onl")
@@ -45,9 +45,9 @@ async def test_an_operator_that_never_knows_leads_to_a_person_with_both_answers(
     }
     for event in (RefundApproved, RevocationRequested):
         assert await running.stage.all_events(event) == []
-    found = await finds(running, case, profile=told)
+    found = await finds(running, case, profile=profile)
     assert (found.status_code, found.json()["state"], found.json()["person_why"]) == (200, state, None), found.text
-    again = await finds(running, case, profile=told)
+    again = await finds(running, case, profile=profile)
     assert again.status_code == 409
 
 

@@ -72,7 +72,7 @@ def test_a_moment_lies_in_sane_years(value: object) -> None:
     assert moment(value) is None
 
 
-def test_a_moment_is_told_in_utc() -> None:
+def test_a_time_is_given_in_utc() -> None:
     almaty = timezone(timedelta(hours=5))
     assert TypeAdapter(Moment).validate_python(datetime(2026, 1, 1, 3, tzinfo=almaty)) == datetime(
         2025, 12, 31, 22, tzinfo=UTC

@@ -74,8 +74,8 @@ async def test_sign_in_is_refused_and_accepted(console: "Open", look: "Look") ->
         for path in PAGES:
             await page.goto(running.url(path))
             assert page.url.endswith("/console/sign-in"), path
-    told = [(row["what"], row["who"]) for row in await running.rows("SELECT what, who FROM audit ORDER BY entry_id")]
-    assert told == [(what, "staff:olga") for what in ("sign_in_refused", "signed_in", "signed_out")]
+    entries = [(row["what"], row["who"]) for row in await running.rows("SELECT what, who FROM audit ORDER BY entry_id")]
+    assert entries == [(what, "staff:olga") for what in ("sign_in_refused", "signed_in", "signed_out")]
 
 
 async def test_a_narrow_window_scrolls_one_way_only(console: "Open") -> None:

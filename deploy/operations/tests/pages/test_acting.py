@@ -142,7 +142,7 @@ async def test_parked_work_is_tried_now_from_the_page_of_its_order(console: "Ope
         await page.fill("#words", "the bank was asked")
         await page.click("text=Retry now")
         await page.wait("text=1 of 1 due now")
-    await running.stage.events(QrDelivered, where=lambda told: told.order_id == fact.order_id)
+    await running.stage.events(QrDelivered, where=lambda received: received.order_id == fact.order_id)
     [entry] = await running.rows("SELECT who, what, reason, outcome FROM audit WHERE what = 'retry'")
     assert (entry["who"], entry["reason"]) == ("staff:olga", "the bank was asked")
     assert len(entry["outcome"]["services"][0]["taken"]) == 1

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 STRANGE = "hunter2 is my password"
-TOLD = "SELECT what, who, outcome FROM audit ORDER BY entry_id"
+AUDIT_ENTRIES = "SELECT what, who, outcome FROM audit ORDER BY entry_id"
 
 
-async def test_refused_sign_ins_and_sign_outs_are_told_without_a_strangers_words(console: "Open") -> None:
+async def test_refused_sign_ins_and_sign_outs_are_recorded_without_what_a_stranger_typed(console: "Open") -> None:
     running = await console()
     async with running.service.database.transaction() as tx:
         await tx.execute("UPDATE accounts SET disabled_at = now() WHERE name = 'vera'")
@@ -39,15 +39,15 @@ async def test_refused_sign_ins_and_sign_outs_are_told_without_a_strangers_words
         assert "refused by password: wrong name or password" in page.text
         outs = [client.post(running.url("/sign-out"), data={"csrf": csrf}) for _ in range(2)]
         assert {answer.status_code for answer in await asyncio.gather(*outs)} == {303}
-    told = await running.rows(TOLD)
-    assert [row["what"] for row in told] == ["sign_in_refused"] * 5 + ["signed_in", "signed_out"]
-    olga, vera, strange, again, another = (row["who"] for row in told[:5])
+    entries = await running.rows(AUDIT_ENTRIES)
+    assert [row["what"] for row in entries] == ["sign_in_refused"] * 5 + ["signed_in", "signed_out"]
+    olga, vera, strange, again, another = (row["who"] for row in entries[:5])
     assert (olga, vera) == ("staff:olga", "staff:vera")
     assert strange == again != another
     assert strange.startswith("staff:#")
     assert len(strange) == len("staff:#") + 12
     assert hashlib.sha256(STRANGE.encode()).hexdigest()[:12] not in strange, "nobody can try words without the key"
-    assert told[0]["outcome"] == {"refused": "wrong name or password", "means": "password"}
+    assert entries[0]["outcome"] == {"refused": "wrong name or password", "means": "password"}
     everything = str(await running.rows("SELECT a::text AS row FROM audit a"))
     for never in ("hunter2", "another", "a wrong password", "correct horse"):
         assert never not in everything
@@ -57,21 +57,21 @@ async def test_who_has_to_wait_writes_nothing(console: "Open") -> None:
     running = await console()
     async with httpx.AsyncClient(timeout=30, trust_env=False) as stranger:
         assert [await running.attempt(stranger, "a wrong password", "olga") for _ in range(8)] == [403] * 5 + [429] * 3
-    assert len(await running.rows(TOLD)) == 5
+    assert len(await running.rows(AUDIT_ENTRIES)) == 5
 
 
 async def test_a_flood_from_everywhere_fills_no_table(console: "Open") -> None:
     running = await console()
-    database, told = running.service.database, journal(NameFingerprints(SecretStr("x" * 16)))
+    database, audit = running.service.database, journal(NameFingerprints(SecretStr("x" * 16)))
 
     async def refuse(number: int, *, later: timedelta = timedelta(0)) -> None:
         async with database.transaction() as tx:
             tx.now += later
-            await told.refused(tx, Refusal(None, f"name {number}", "password", "wrong name or password"))
+            await audit.refused(tx, Refusal(None, f"name {number}", "password", "wrong name or password"))
 
     for part in range(0, 60, 6):
         await asyncio.gather(*[refuse(number) for number in range(part, part + 6)])
-    rows = await running.rows(TOLD)
+    rows = await running.rows(AUDIT_ENTRIES)
     assert len(rows) == 50
     assert ["further" in row["outcome"] for row in rows] == [False] * 49 + [True]
     async with running.client() as (client, _csrf):

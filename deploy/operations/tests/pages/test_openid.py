@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from deploy.operations.tests.pages.conftest import Console, Open
 
 
-TOLD = "SELECT what, who, outcome FROM audit ORDER BY entry_id"
+AUDIT_ENTRIES = "SELECT what, who, outcome FROM audit ORDER BY entry_id"
 OPERATOR = {"preferred_username": "dina", "roles": ["operations-viewer", "operations-operator", "other"]}
 
 
@@ -45,13 +45,13 @@ async def test_whoever_has_a_role_comes_in_and_goes(provider: Provider, site: Si
     provider.claims = {"preferred_username": "vera", "roles": "operations-viewer"}
     await provider.sign_in(client, "/console")
     assert "vera (viewer)" in (await client.get("/console/audit")).text
-    told = await running.rows(TOLD)
-    assert [(row["what"], row["who"]) for row in told] == [
+    entries = await running.rows(AUDIT_ENTRIES)
+    assert [(row["what"], row["who"]) for row in entries] == [
         ("signed_in", "staff:dina"),
         ("signed_out", "staff:dina"),
         ("signed_in", "staff:vera"),
     ]
-    assert told[0]["outcome"] == {"means": "openid"}
+    assert entries[0]["outcome"] == {"means": "openid"}
 
 
 async def test_whoever_has_no_role_is_refused_by_name(provider: Provider, site: Site) -> None:
@@ -62,7 +62,7 @@ async def test_whoever_has_no_role_is_refused_by_name(provider: Provider, site: 
     assert "nobody has given you a role here yet" in answer.text
     assert (await client.get("/console")).headers["location"] == "/console/sign-in"
     assert await running.rows("SELECT 1 FROM sessions") == []
-    [entry] = await running.rows(TOLD)
+    [entry] = await running.rows(AUDIT_ENTRIES)
     assert (entry["what"], entry["who"]) == ("sign_in_refused", "staff:mallory")
     assert entry["outcome"]["means"] == "openid"
     assert "nobody has given you a role" in entry["outcome"]["refused"]
@@ -73,7 +73,7 @@ async def test_whoever_has_no_role_is_refused_by_name(provider: Provider, site: 
     assert "refused by openid: You are known, but" in page
 
 
-async def test_what_nobody_vouches_for_is_told_without_a_name(provider: Provider, site: Site) -> None:
+async def test_an_unconfirmed_identity_is_recorded_without_a_name(provider: Provider, site: Site) -> None:
     running, client = site
     provider.claims = {**OPERATOR, "preferred_username": "forged", "nonce": "another"}
     assert (await provider.sign_in(client, "/console")).status_code == 403
@@ -83,24 +83,24 @@ async def test_what_nobody_vouches_for_is_told_without_a_name(provider: Provider
     state = provider.returned(begun).partition("state=")[2]
     refused = await client.get("/console/oidc/callback", params={"error": "access_denied", "state": state})
     assert refused.status_code == 403
-    told = await running.rows(TOLD)
-    assert [row["what"] for row in told] == ["sign_in_refused"] * 3
-    assert told[0]["who"] == told[2]["who"] == "staff:(unknown)"
-    assert told[1]["who"].startswith("staff:#")
-    assert "forged" not in str(told)
-    assert "did not confirm" in told[0]["outcome"]["refused"]
-    assert "refused, or the sign-in was given up" in told[2]["outcome"]["refused"]
+    entries = await running.rows(AUDIT_ENTRIES)
+    assert [row["what"] for row in entries] == ["sign_in_refused"] * 3
+    assert entries[0]["who"] == entries[2]["who"] == "staff:(unknown)"
+    assert entries[1]["who"].startswith("staff:#")
+    assert "forged" not in str(entries)
+    assert "did not confirm" in entries[0]["outcome"]["refused"]
+    assert "refused, or the sign-in was given up" in entries[2]["outcome"]["refused"]
 
 
 async def test_what_did_not_begin_here_and_what_has_to_wait_writes_nothing(provider: Provider, site: Site) -> None:
     running, client = site
     for query in ("", "?code=x", "?code=x&state=", "?code=x&state=invented"):
         assert (await client.get(f"/console/oidc/callback{query}")).status_code == 403
-    assert await running.rows(TOLD) == []
+    assert await running.rows(AUDIT_ENTRIES) == []
     client.cookies.set("operations_oidc", "invented", path="/console")
     for _ in range(33):
         assert (await client.get("/console/oidc/callback?code=x&state=invented")).status_code == 403
-    assert len(await running.rows(TOLD)) == 30
+    assert len(await running.rows(AUDIT_ENTRIES)) == 30
     client.cookies.clear()
     provider.claims = OPERATOR
     answer = await provider.sign_in(client, "/console")

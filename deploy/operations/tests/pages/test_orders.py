@@ -91,8 +91,8 @@ async def test_an_order_is_found_by_number_id_iccid_and_email(
             await page.click("text=10000001")
             await page.wait("text=Timeline")
             text = await page.text()
-            for told in ("payments.order-paid", "notifications.qr-delivered", "15.00 USD", "900 ms", "delivered"):
-                assert told in text, told
+            for expected in ("payments.order-paid", "notifications.qr-delivered", "15.00 USD", "900 ms", "delivered"):
+                assert expected in text, expected
             await look(page, "order")
             await page.goto(running.url())
             await look(page, "overview")
@@ -107,8 +107,8 @@ async def test_an_order_is_found_by_number_id_iccid_and_email(
     entries = await running.rows("SELECT what, outcome FROM audit WHERE what = 'searched_by_email' ORDER BY at")
     assert [entry["outcome"] for entry in entries] == [{"orders": 2}, {"orders": 0}]
     printed = capsys.readouterr()
-    for told in (caplog.text, printed.out, printed.err, str(await running.rows("SELECT * FROM audit"))):
-        assert "secret" not in told.lower()
+    for output in (caplog.text, printed.out, printed.err, str(await running.rows("SELECT * FROM audit"))):
+        assert "secret" not in output.lower()
     tables = await running.rows("SELECT b::text AS row FROM buyers b UNION ALL SELECT f::text FROM facts f")
     assert not any("secret" in row["row"].lower() for row in tables)
 

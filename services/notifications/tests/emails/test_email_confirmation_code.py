@@ -14,7 +14,7 @@ from shared.contracts import Language, OrderEvent
 from shared.contracts.ordering import Purpose
 
 
-def test_a_code_says_what_it_is_for_until_when_and_that_nobody_is_to_be_told(
+def test_a_code_says_what_it_is_for_until_when_and_not_to_share_it(
     event_email: Callable[..., Rendered],
 ) -> None:
     for rendered in (event_email("code"), event_email("code", "ru")):

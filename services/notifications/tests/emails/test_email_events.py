@@ -47,5 +47,5 @@ def test_data_that_runs_low_and_data_that_is_used_up_differ(event_email: EventEm
         assert "Europe 10 GB" in rendered.text
 
 
-def test_a_held_order_is_not_told_which_rule_held_it(event_email: EventEmail) -> None:
+def test_the_email_of_a_held_order_does_not_name_the_rule(event_email: EventEmail) -> None:
     assert "orders_by_ip" not in event_email("held").text

@@ -371,8 +371,8 @@ async def test_low_data_and_an_end_are_in_the_timeline(shop: "Shop", stage: Stag
 
     async def lines(language: str) -> list[tuple[str, str]] | None:
         found = (await shop.get(content["links"]["timeline"] + f"?lang={language}")).json()
-        told = [(line["fact"], line["sentence"]) for line in found if line["fact"] != "order_placed"]
-        return told if len(told) == 7 else None
+        lines = [(line["fact"], line["sentence"]) for line in found if line["fact"] != "order_placed"]
+        return lines if len(lines) == 7 else None
 
     async def english() -> list[tuple[str, str]] | None:
         return await lines("en")

@@ -111,7 +111,7 @@ class World:
         )
         self.process: subprocess.Popen[bytes] | None = None
         self.lives: list[Life] = []
-        self.told: set[UUID] = set()
+        self.approved_refunds: set[UUID] = set()
         self.agents = facts.agents(stage, self.database)
         self.parked: dict[str, float] = {}
         self.answered = self.deaths = 0
@@ -137,7 +137,7 @@ class World:
         await self.client.aclose()
         await self.database.close()
 
-    async def alive(self) -> None:
+    async def ensure_running(self) -> None:
         """Start it again where it died."""
         if self.process is None or self.process.poll() is not None:
             await self.start()
@@ -160,7 +160,7 @@ class World:
             try:
                 return await self.client.request(method, path, json=body, headers={"authorization": f"Bearer {key}"})
             except httpx.HTTPError:
-                await self.alive()
+                await self.ensure_running()
 
     # --- one sequence ---------------------------------------------------------------------------------------------
 
@@ -232,7 +232,7 @@ class World:
                 )
             charge = found.scalar()
         approved = self.facts.refund_approved(order, amount, charge_id=charge)
-        self.told.add(approved.refund_id)
+        self.approved_refunds.add(approved.refund_id)
         await self.stage.publish(*[approved] * times)
 
     async def step_retry(self, index: int) -> None:
@@ -269,7 +269,7 @@ class World:
 
     async def quiet(self) -> None:
         async def over() -> bool:
-            await self.alive()
+            await self.ensure_running()
             await self.sandbox.webhooks_idle()
             acted = await self.agents.over()
             async with self.database.reading() as tx:
@@ -284,7 +284,7 @@ class World:
             for row in parked:
                 assert row.kind == "refund", row
                 await self.answer(row.key)
-            return bool(left == 0 and known >= self.told and acted)
+            return bool(left == 0 and known >= self.approved_refunds and acted)
 
         await self.stage.eventually(over, 60)
 
@@ -385,7 +385,7 @@ async def world(stage: Stage, facts: "Facts", tmp_path: Path) -> AsyncIterator[W
         }
         made = World(stage, sandbox, facts, chosen.database_url, environment, tmp_path / "payments.log")
         try:
-            await made.alive()
+            await made.ensure_running()
             yield made
         finally:
             await made.kill()

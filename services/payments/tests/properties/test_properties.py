@@ -60,7 +60,7 @@ _refund = st.tuples(
     st.integers(1, 2),
 )
 #: How an order begins: paid at once, after a refusal, in the end, or twice.
-_births: st.SearchStrategy[list[Step]] = st.sampled_from(
+_beginnings: st.SearchStrategy[list[Step]] = st.sampled_from(
     [
         [("pay", "progress"), ("expire",), ("pay", "success"), ("settle", "CHARGE")],
         [("pay", "progress"), ("expire",), ("pay", "held"), ("settle", "AUTH")],
@@ -82,7 +82,7 @@ _turns: st.SearchStrategy[Step] = st.one_of(
     st.just(("retry",)),
     st.tuples(st.just("hand"), st.sampled_from([PRICE, 100000, 999]), st.booleans()),
 )
-_lives = st.tuples(_births, st.lists(_turns, min_size=3, max_size=7)).map(lambda parts: [*parts[0], *parts[1]])
+_lives = st.tuples(_beginnings, st.lists(_turns, min_size=3, max_size=7)).map(lambda parts: [*parts[0], *parts[1]])
 _faults: st.SearchStrategy[Step] = st.one_of(
     st.tuples(
         st.just("fault"),
@@ -123,11 +123,11 @@ _scripts = st.tuples(
 def _mixed(lives: list[list[Step]], faults: list[Step], deaths: list[Step], number: int) -> list[Step]:
     """One sequence: every life in its own order, faults and deaths anywhere between."""
     chance = random.Random(number)  # noqa: S311 - chosen by Hypothesis
-    lanes = [[(name, index, *rest) for name, *rest in life] for index, life in enumerate(lives)]
-    lanes += [[fault] for fault in faults] + [[death] for death in deaths]
-    turns = [index for index, lane in enumerate(lanes) for _ in lane]
+    sequences = [[(name, index, *rest) for name, *rest in life] for index, life in enumerate(lives)]
+    sequences += [[fault] for fault in faults] + [[death] for death in deaths]
+    turns = [index for index, sequence in enumerate(sequences) for _ in sequence]
     chance.shuffle(turns)
-    return [lanes[index].pop(0) for index in turns]
+    return [sequences[index].pop(0) for index in turns]
 
 
 @pytest.mark.long

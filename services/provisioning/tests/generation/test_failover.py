@@ -269,14 +269,14 @@ async def test_work_that_an_older_release_left_is_finished(start: "Start", sandb
 async def test_orders_of_an_operator_that_is_configured_no_more_go_to_the_next_one(
     start: "Start", sandbox: RunningSandbox
 ) -> None:
-    both, lane = operators(sandbox), "provision:secondary"
+    both, queue = operators(sandbox), "provision:secondary"
     refusing = {"target": "operator.download_order", "effect": "http_error", "status": 429}
     first = await start(operators=both, routes={"*": {"*": [{"operator": "secondary"}]}})
     await sandbox.faults({**refusing, **SECONDARY})
     order = await first.paid()
 
     async def waiting() -> bool:
-        return bool(await first.rows("SELECT 1 FROM work WHERE kind = :lane AND attempts > 0", lane=lane))
+        return bool(await first.rows("SELECT 1 FROM work WHERE kind = :queue AND attempts > 0", queue=queue))
 
     await first.stage.eventually(waiting)
     await first.stage.stop(first.service)  # the last instance that knew it

@@ -96,17 +96,17 @@ def test_totals_that_sources_round_differently_publish_nothing_twice(
 
 @given(st.lists(st.sampled_from(["use", "top up", "repeat", "late"]) | st.integers(0, 400), max_size=30))
 def test_a_top_up_arms_the_thresholds_again_and_nothing_else_does(steps: Sequence[str | int]) -> None:
-    esim, minute, consumed, told = Esim(), 1, 0, [said(1, 0)]
+    esim, minute, consumed, reports = Esim(), 1, 0, [said(1, 0)]
     for step in steps:
         minute += 10
         if step == "top up":
             esim.top_up(minute, 500)
         elif step in ("repeat", "late"):
-            esim.report(told[-1 if step == "repeat" else 0])
+            esim.report(reports[-1 if step == "repeat" else 0])
         else:
             consumed += step if isinstance(step, int) else 100
-            told.append(said(minute, consumed, TOTAL + esim.top_ups.extra_bytes))
-            esim.report(told[-1])
+            reports.append(said(minute, consumed, TOTAL + esim.top_ups.extra_bytes))
+            esim.report(reports[-1])
     keys = [(one.percent, one.extra_bytes) for one in esim.published]
     assert len(set(keys)) == len(keys)
     for percent in THRESHOLDS:
@@ -198,12 +198,12 @@ def test_an_end_is_announced_once_and_again_only_for_a_later_day(profile: "Issue
     running = profile(known=in_use(SOLD))
     first = announcement(running, ALMATY, PERIODS)
     assert first is not None
-    told = replace(running, announced_end=first.ends_at, announced_for=first.reason)
-    assert announcement(told, ALMATY, PERIODS) is None
+    announced = replace(running, announced_end=first.ends_at, announced_for=first.reason)
+    assert announcement(announced, ALMATY, PERIODS) is None
     # An operator that reports some minutes more names the same day.
     jitter = in_use(SOLD, ends_at=first.ends_at + timedelta(minutes=5))
-    assert announcement(replace(told, known=jitter), ALMATY, PERIODS) is None
-    longer = announcement(replace(told, extra_days=7), ALMATY, PERIODS)
+    assert announcement(replace(announced, known=jitter), ALMATY, PERIODS) is None
+    longer = announcement(replace(announced, extra_days=7), ALMATY, PERIODS)
     assert longer is not None
     assert longer.due_at == first.due_at + timedelta(days=7)
     # An unused eSIM was announced, and is then used: its plan has an end of its own.

@@ -8,7 +8,7 @@ def _breaker(failures: int = 3) -> CircuitBreaker:
     return CircuitBreaker(failures, 1.0, 8.0, probe_seconds=5.0, jitter=lambda: 1.0)
 
 
-def _ill(breaker: CircuitBreaker, now: float, times: int) -> None:
+def _fail(breaker: CircuitBreaker, now: float, times: int) -> None:
     for _ in range(times):
         assert breaker.enter(now)
         breaker.failed(now)
@@ -16,11 +16,11 @@ def _ill(breaker: CircuitBreaker, now: float, times: int) -> None:
 
 def test_it_opens_after_so_many_failures_in_a_row() -> None:
     breaker = _breaker()
-    _ill(breaker, 0.0, 2)
+    _fail(breaker, 0.0, 2)
     breaker.succeeded()
-    _ill(breaker, 0.0, 2)
+    _fail(breaker, 0.0, 2)
     assert breaker.state(0.0) == "closed"
-    _ill(breaker, 0.0, 1)
+    _fail(breaker, 0.0, 1)
     assert breaker.state(0.0) == "open"
     assert not breaker.enter(0.5)
     assert breaker.wait(0.25) == 0.75
@@ -28,7 +28,7 @@ def test_it_opens_after_so_many_failures_in_a_row() -> None:
 
 def test_one_probe_at_a_time_and_its_answer_closes_it() -> None:
     breaker = _breaker()
-    _ill(breaker, 0.0, 3)
+    _fail(breaker, 0.0, 3)
     assert breaker.state(1.0) == "half_open"
     assert breaker.enter(1.0)
     assert not breaker.enter(1.0)
@@ -39,21 +39,21 @@ def test_one_probe_at_a_time_and_its_answer_closes_it() -> None:
 
 def test_pauses_double_up_to_the_longest_and_begin_anew_after_an_answer() -> None:
     breaker = _breaker()
-    _ill(breaker, 0.0, 3)
+    _fail(breaker, 0.0, 3)
     now, pauses = 0.0, []
     for _ in range(5):
         now += breaker.wait(now)
-        _ill(breaker, now, 1)
+        _fail(breaker, now, 1)
         pauses.append(breaker.wait(now))
     assert pauses == [2.0, 4.0, 8.0, 8.0, 8.0]
     breaker.succeeded()
-    _ill(breaker, now, 3)
+    _fail(breaker, now, 3)
     assert breaker.wait(now) == 1.0
 
 
-def test_a_probe_that_never_reports_does_not_close_the_door_for_ever() -> None:
+def test_a_probe_that_never_reports_does_not_block_calls_for_ever() -> None:
     breaker = _breaker()
-    _ill(breaker, 0.0, 3)
+    _fail(breaker, 0.0, 3)
     assert breaker.enter(1.0)
     assert not breaker.enter(5.9)
     assert breaker.enter(6.0)
@@ -63,7 +63,7 @@ def test_a_probe_that_never_reports_does_not_close_the_door_for_ever() -> None:
 
 def test_calls_that_were_under_way_when_it_opened_do_not_prolong_it() -> None:
     breaker = _breaker()
-    _ill(breaker, 0.0, 3)
+    _fail(breaker, 0.0, 3)
     for _ in range(60):
         breaker.failed(0.9)
     assert breaker.wait(0.9) < 0.11

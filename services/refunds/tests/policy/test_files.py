@@ -91,7 +91,7 @@ def test_a_new_storefront_is_one_new_folder(
 
 
 @pytest.mark.parametrize(
-    ("pair", "told"),
+    ("pair", "message"),
     [
         (('version = "1"', 'version = "1"\ncolour = "red"'), "colour: Extra inputs are not permitted"),
         (('version = "1"', 'version = "1"\nzone = "Asia/Almaty"'), "zone: Extra inputs are not permitted"),
@@ -119,11 +119,11 @@ def test_a_new_storefront_is_one_new_folder(
     ],
 )
 def test_a_wrong_file_is_refused_with_its_field(
-    write: Callable[..., PolicyBook], pair: tuple[str, str], told: str
+    write: Callable[..., PolicyBook], pair: tuple[str, str], message: str
 ) -> None:
     with pytest.raises(ShopsError) as refused:
         write({"1": changed(pair)})
-    assert told in str(refused.value)
+    assert message in str(refused.value)
     assert str(refused.value).startswith("qazaq-esim/policy")
 
 

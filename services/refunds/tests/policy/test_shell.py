@@ -88,7 +88,7 @@ def put(path: str, value: object) -> Callable[[JsonObject], None]:
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "told"),
+    ("path", "value", "message"),
     [
         ("storefront", "newcomer", "storefront: no policy is known for this storefront"),
         ("storefront", ..., "storefront: Field required"),
@@ -131,7 +131,7 @@ def test_malformed_facts_are_refused_field_by_field(
     monkeypatch: pytest.MonkeyPatch,
     path: str,
     value: object,
-    told: str,
+    message: str,
 ) -> None:
     # In this process, for speed; the next test goes through the shell.
     from io import BytesIO, TextIOWrapper  # noqa: PLC0415 - used here alone
@@ -144,11 +144,11 @@ def test_malformed_facts_are_refused_field_by_field(
     assert decide([]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert f"refunds: {told}" in captured.err
+    assert f"refunds: {message}" in captured.err
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         (b"", "facts: not valid JSON"),
         (b"{", "facts: not valid JSON (line 1, column 2"),
@@ -160,10 +160,10 @@ def test_malformed_facts_are_refused_field_by_field(
         (b"{}", "storefront: Field required"),
     ],
 )
-def test_what_is_not_json_is_refused(given: bytes, told: str) -> None:
+def test_what_is_not_json_is_refused(given: bytes, message: str) -> None:
     answer = run("decide", given=given)
     assert (answer.returncode, answer.stdout) == (2, b"")
-    assert f"refunds: {told}" in answer.stderr.decode()
+    assert f"refunds: {message}" in answer.stderr.decode()
     assert "Traceback" not in answer.stderr.decode()
 
 

@@ -28,12 +28,12 @@ def test_where_nobody_watches_lines_are_plain_and_fit(paper: io.StringIO) -> Non
     plain.code("LPA:1$smdp.example$KEY")
     lacking = Outcome("On a phone", not_shown="there is no phone")
     plain.result([Outcome("An order from each storefront", orders=3, delivered=3), lacking])
-    told = paper.getvalue()
-    assert "\x1b" not in told
-    assert "✓ Bought [not markup]" in told
-    assert "–  On a phone (not shown here)" in told
-    assert all(len(line) <= 80 for line in told.splitlines())
-    assert "half" not in told  # a step that ends at once says only how it ended
+    printed = paper.getvalue()
+    assert "\x1b" not in printed
+    assert "✓ Bought [not markup]" in printed
+    assert "–  On a phone (not shown here)" in printed
+    assert all(len(line) <= 80 for line in printed.splitlines())
+    assert "half" not in printed  # a step that ends at once says only how it ended
 
 
 def test_a_step_that_fails_says_so(paper: io.StringIO) -> None:
