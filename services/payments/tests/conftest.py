@@ -30,6 +30,7 @@ from shared.contracts import (
     RefundApproved,
     RefundFailed,
     RefundRetryRequested,
+    order_fields,
 )
 from shared.database import Database
 from shared.ids import uuid7
@@ -73,10 +74,7 @@ def contact_of(order: OrderPlaced, **changes: object) -> BuyerContact:
 
 def refund_approved(order: OrderPlaced, minor: int, **changes: object) -> RefundApproved:
     fields: JsonObject = {
-        "order_id": order.order_id,
-        "order_number": order.order_number,
-        "storefront": order.storefront,
-        "buyer_id": order.buyer_id,
+        **order_fields(order),
         "case_id": uuid7(),
         "refund_id": uuid7(),
         "amount": Money(amount=minor, currency=order.price.currency),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from provisioning.app import build
 from provisioning.operators.rules.identifiers import serial_of
-from shared.contracts import ProfileGenerated, ProfileRevoked, RevocationRequested
+from shared.contracts import ProfileGenerated, ProfileRevoked, RevocationRequested, order_fields
 from shared.ids import uuid7
 from shared.sealed import new_private_key
 from shared.testing.recovery import put_back
@@ -23,10 +23,7 @@ async def test_what_was_published_is_done(start: "Start") -> None:
     revoked = made[0].event
     await running.stage.publish(
         RevocationRequested(
-            order_id=revoked.order_id,
-            order_number=revoked.order_number,
-            storefront=revoked.storefront,
-            buyer_id=revoked.buyer_id,
+            **order_fields(revoked),
             case_id=uuid7(),
             policy="esimka@2026-04-22",
             grounds=(),

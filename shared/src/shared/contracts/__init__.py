@@ -10,8 +10,10 @@ from shared.contracts.base import (
     Language,
     Money,
     OrderEvent,
+    OrderFields,
     PayoutWay,
     Plan,
+    order_fields,
 )
 from shared.contracts.notifications import DeliveryFailed, MailboxProved, NotificationsBuyerErased, QrDelivered
 from shared.contracts.ordering import (
@@ -129,6 +131,7 @@ __all__ = [
     "NotificationsBuyerErased",
     "OperatorStatus",
     "OrderEvent",
+    "OrderFields",
     "OrderHeld",
     "OrderPaid",
     "OrderPlaced",
@@ -173,6 +176,7 @@ __all__ = [
     "Usage",
     "WebhookEndpointDisabled",
     "contract",
+    "order_fields",
     "orders_topic",
     "shop_of",
     "topic_for",

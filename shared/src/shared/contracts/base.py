@@ -8,7 +8,7 @@ the class is defined); it is written to `dataschema`, and no reader checks it.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Protocol, TypedDict
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -113,6 +113,38 @@ class Erasure:
 
     def key(self) -> str:
         return self.subject
+
+
+class OrderFields(TypedDict):
+    """The fields that every event about an order has."""
+
+    order_id: UUID
+    order_number: str
+    storefront: str
+    buyer_id: UUID
+
+
+class _OfOrder(Protocol):
+    """Anything that says which order it is about: an event, a row, a profile."""
+
+    @property
+    def order_id(self) -> UUID: ...
+    @property
+    def order_number(self) -> str: ...
+    @property
+    def storefront(self) -> str: ...
+    @property
+    def buyer_id(self) -> UUID: ...
+
+
+def order_fields(source: _OfOrder) -> OrderFields:
+    """The fields that every event about the order of this event, row or profile has."""
+    return {
+        "order_id": source.order_id,
+        "order_number": source.order_number,
+        "storefront": source.storefront,
+        "buyer_id": source.buyer_id,
+    }
 
 
 class OrderEvent(Event):

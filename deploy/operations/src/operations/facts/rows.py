@@ -61,6 +61,7 @@ from shared.contracts import (
     SupportAnswered,
     TopUpApplied,
     WebhookEndpointDisabled,
+    order_fields,
 )
 
 Row = tuple[Table, Mapping[str, Any]]
@@ -69,10 +70,7 @@ RowsOf = Callable[[Any, datetime], Sequence[Row]]
 
 def _order(event: OrderEvent, now: datetime, **columns: Any) -> Row:
     return orders, {
-        "order_id": event.order_id,
-        "order_number": event.order_number,
-        "storefront": event.storefront,
-        "buyer_id": event.buyer_id,
+        **order_fields(event),
         "known_at": now,
         **columns,
     }

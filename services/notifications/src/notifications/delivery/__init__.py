@@ -4,7 +4,7 @@ from notifications.delivery.cache import RecentEmails
 from notifications.delivery.context import DeliveryContext
 from notifications.delivery.models import REMINDERS, Contact, DeliveryResult, EmailKey, EmailPayload, TracedEvent
 from notifications.delivery.reminders import is_off, switch_off, switch_on
-from notifications.delivery.rules import EVEN_IF_BLOCKED, delivery_failed, open_code, order_fields, qr_delivered
+from notifications.delivery.rules import EVEN_IF_BLOCKED, delivery_failed, open_code, qr_delivered
 from notifications.delivery.store import EmailQueue, by_subject, schedule
 from notifications.delivery.tasks import SendNote, SendReminder
 
@@ -25,7 +25,6 @@ __all__ = [
     "delivery_failed",
     "is_off",
     "open_code",
-    "order_fields",
     "qr_delivered",
     "schedule",
     "switch_off",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from shared.contracts import DataLow, DeliveryFailed, OrderEvent, ProfileGenerated, QrDelivered
+from shared.contracts import DataLow, DeliveryFailed, ProfileGenerated, QrDelivered, order_fields
 from shared.contracts.notifications import Channel
 from shared.sealed import Opener
 from shared.values.activation_code import ActivationCode
@@ -105,8 +105,3 @@ def open_code(opener: Opener, event: ProfileGenerated) -> tuple[ActivationCode, 
     sealed = event.confirmation_code
     code = ActivationCode.parse(opener.open(event.activation_code).decode("utf-8", "replace"))
     return code, None if sealed is None else opener.open(sealed).decode("utf-8", "replace")
-
-
-def order_fields(event: OrderEvent) -> dict[str, Any]:
-    """The fields that every event about an order has."""
-    return {name: getattr(event, name) for name in OrderEvent.model_fields}

@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any, TypeVar
 from uuid import UUID
 
-from notifications.delivery import EmailQueue, TracedEvent, by_subject, order_fields
+from notifications.delivery import EmailQueue, TracedEvent, by_subject
 from notifications.emails import TopUpWithReceipt
 from notifications.orders.models import Check, WatchOrdersPayload
 from notifications.settings import Settings
@@ -29,6 +29,7 @@ from shared.contracts import (
     ProfileRevoked,
     ReceiptIssued,
     TopUpApplied,
+    order_fields,
 )
 from shared.database import Tx
 from shared.ids import uuid7

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from notifications.delivery import EmailQueue, by_subject, order_fields
+from notifications.delivery import EmailQueue, by_subject
 from notifications.settings import Settings
 from notifications.tables import orders
 from shared.contracts import (
@@ -23,6 +23,7 @@ from shared.contracts import (
     RefundSettled,
     RequestRegistered,
     SupportAnswered,
+    order_fields,
 )
 from shared.database import Tx
 from shared.ids import uuid_for

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from notifications.delivery import EmailQueue, TracedEvent, by_subject, order_fields
+from notifications.delivery import EmailQueue, TracedEvent, by_subject
 from notifications.emails import ApproachingEnd
 from notifications.settings import Settings
-from shared.contracts import DataLow, ProfileExpiring
+from shared.contracts import DataLow, ProfileExpiring, order_fields
 from shared.database import Tx
 from shared.ids import uuid_for
 from shared.messaging.consumer import Received

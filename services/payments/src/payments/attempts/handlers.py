@@ -8,7 +8,7 @@ from uuid import UUID
 from payments.attempts.models import CHECK, CheckPayload, LapseTimes
 from payments.attempts.store import new_attempt
 from payments.tables import attempts, payment_orders
-from shared.contracts import Money, OrderPaid, OrderPlaced
+from shared.contracts import Money, OrderPaid, OrderPlaced, order_fields
 from shared.database import Tx
 from shared.messaging.consumer import Handler, Received
 
@@ -57,10 +57,7 @@ def _order(received: Received[OrderPlaced]) -> dict[str, Any]:
 def order_row(event: OrderPlaced | OrderPaid, price: Money, placed_at: datetime, trace: str | None) -> dict[str, Any]:
     """The columns of an order that the event of its placing, or of its payment, says."""
     return {
-        "order_id": event.order_id,
-        "order_number": event.order_number,
-        "storefront": event.storefront,
-        "buyer_id": event.buyer_id,
+        **order_fields(event),
         "kind": event.kind,
         "iccid": event.iccid,
         "plan": event.plan.model_dump(mode="json"),

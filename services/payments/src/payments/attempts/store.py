@@ -13,7 +13,7 @@ from payments.clients.epay.webhook import Notice
 from payments.clients.models import Payer, Purchase
 from payments.ledger import COLUMNS
 from payments.tables import attempts, notifications
-from shared.contracts import DuplicateCharged, Money, OrderPaid, PaymentFailed, PaymentLapsed, Plan
+from shared.contracts import DuplicateCharged, Money, OrderPaid, PaymentFailed, PaymentLapsed, Plan, order_fields
 from shared.database import Tx
 from shared.ids import uuid_for
 
@@ -284,10 +284,7 @@ async def record_surplus(tx: Tx, transactions: Mapping[int, str], traces: Mappin
     charges = [uuid_for("surplus charge", transactions[invoice_id]) for invoice_id in invoices]
     for row in await tx.execute(_SURPLUS, charges=charges, invoices=invoices, now=tx.now):
         charged = DuplicateCharged(
-            order_id=row.order_id,
-            order_number=row.order_number,
-            storefront=row.storefront,
-            buyer_id=row.buyer_id,
+            **order_fields(row),
             charge_id=row.charge_id,
             invoice_id=str(row.invoice_id),
             amount=Money(amount=row.amount_minor, currency=row.currency),
@@ -310,10 +307,7 @@ async def record_failed(tx: Tx, ended: Sequence[EndedAttempt]) -> None:
         attempt = by_invoice[row.invoice_id]
         why = reason(attempt.answer.reason_code, attempt.answer.status)
         event = PaymentFailed(
-            order_id=row.order_id,
-            order_number=row.order_number,
-            storefront=row.storefront,
-            buyer_id=row.buyer_id,
+            **order_fields(row),
             invoice_id=str(row.invoice_id),
             reason_code=attempt.answer.reason_code,
             reason=why.sentence("en"),
@@ -341,10 +335,7 @@ async def record_lapsed(tx: Tx, orders: Sequence[UUID]) -> int:
     rows = (await tx.execute(_LAPSED, orders=sorted(orders), now=tx.now)).all()
     for row in rows:
         lapsed = PaymentLapsed(
-            order_id=row.order_id,
-            order_number=row.order_number,
-            storefront=row.storefront,
-            buyer_id=row.buyer_id,
+            **order_fields(row),
             lapsed_at=tx.now,
         )
         tx.publish(lapsed, trace=row.trace)
@@ -369,10 +360,7 @@ async def _cancel_polls(tx: Tx, ended: Iterable[EndedAttempt]) -> None:
 
 def _order_paid(row: Any, tx: Tx) -> OrderPaid:
     return OrderPaid(
-        order_id=row.order_id,
-        order_number=row.order_number,
-        storefront=row.storefront,
-        buyer_id=row.buyer_id,
+        **order_fields(row),
         kind=row.kind,
         iccid=row.iccid,
         plan=Plan.model_validate(row.plan),

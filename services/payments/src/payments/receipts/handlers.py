@@ -12,7 +12,7 @@ from payments.clients.models import ReceiptKind
 from payments.metrics import ReceiptMetrics
 from payments.receipts.models import kind_of
 from payments.tables import receipts
-from shared.contracts import OrderPaid, RefundSettled
+from shared.contracts import OrderPaid, RefundSettled, order_fields
 from shared.database import Tx
 from shared.ids import uuid_for
 
@@ -101,10 +101,7 @@ class ReceiptIntents:
 def _sale(receipt_id: UUID, event: OrderPaid, tx: Tx) -> dict[str, Any]:
     return {
         "receipt_id": receipt_id,
-        "order_id": event.order_id,
-        "order_number": event.order_number,
-        "storefront": event.storefront,
-        "buyer_id": event.buyer_id,
+        **order_fields(event),
         "kind": "sale",
         "number": f"sale-{event.order_id.hex}",
         "title": event.plan.title,

@@ -7,7 +7,7 @@ from uuid import UUID
 from payments.clients.models import Issued, Tax, Wanted
 from payments.metrics import ReceiptMetrics
 from payments.receipts.models import PendingReceipt
-from shared.contracts import Money, ReceiptIssued
+from shared.contracts import Money, ReceiptIssued, order_fields
 from shared.database import Tx
 
 _READ = """
@@ -109,10 +109,7 @@ async def record_issued(
 
 def _event(row: Any, tx: Tx) -> ReceiptIssued:
     return ReceiptIssued(
-        order_id=row.order_id,
-        order_number=row.order_number,
-        storefront=row.storefront,
-        buyer_id=row.buyer_id,
+        **order_fields(row),
         receipt_id=row.receipt_id,
         kind=row.kind,
         amount=Money(amount=row.amount_minor, currency=row.currency),

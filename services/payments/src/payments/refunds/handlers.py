@@ -5,7 +5,7 @@ from typing import Any
 
 from payments.refunds.models import REFUND
 from payments.tables import refunds
-from shared.contracts import RefundApproved
+from shared.contracts import RefundApproved, order_fields
 from shared.database import Tx
 from shared.messaging.consumer import Received
 
@@ -23,10 +23,7 @@ async def refund_approved(tx: Tx, batch: Sequence[Received[RefundApproved]]) -> 
 def _refund(event: RefundApproved) -> dict[str, Any]:
     return {
         "refund_id": event.refund_id,
-        "order_id": event.order_id,
-        "order_number": event.order_number,
-        "storefront": event.storefront,
-        "buyer_id": event.buyer_id,
+        **order_fields(event),
         "amount_minor": event.amount.amount,
         "currency": event.amount.currency,
         "external_id": str(event.refund_id),

@@ -8,7 +8,7 @@ from uuid import UUID
 from payments.ledger import COLUMNS, post_late
 from payments.refunds.models import Ended, Failure, Impossible, Intent, Waiting
 from payments.refunds.rules.crediting import window
-from shared.contracts import Money, RefundFailed, RefundRetried, RefundSettled
+from shared.contracts import Money, RefundFailed, RefundRetried, RefundSettled, order_fields
 from shared.database import Tx
 from shared.shops.reading import Shops
 
@@ -206,10 +206,7 @@ async def record_settled(tx: Tx, ids: Sequence[UUID], traces: Mapping[UUID, str 
     await tx.execute(_WAKE, ids=sorted(ids), now=tx.now)
     for row in settled_rows:
         event = RefundSettled(
-            order_id=row.order_id,
-            order_number=row.order_number,
-            storefront=row.storefront,
-            buyer_id=row.buyer_id,
+            **order_fields(row),
             refund_id=row.refund_id,
             amount=Money(amount=row.amount_minor, currency=row.currency),
             settled_at=tx.now,
@@ -239,10 +236,7 @@ async def record_failed(tx: Tx, failures: Mapping[UUID, Failure], traces: Mappin
         await tx.execute(_WAKE, ids=promised, now=tx.now)
     for row in rows:
         failed = RefundFailed(
-            order_id=row.order_id,
-            order_number=row.order_number,
-            storefront=row.storefront,
-            buyer_id=row.buyer_id,
+            **order_fields(row),
             refund_id=row.refund_id,
             amount=Money(amount=row.amount_minor, currency=row.currency),
             reason=row.failure,
@@ -289,10 +283,7 @@ async def try_again(tx: Tx, refund_id: UUID) -> RefundRetried | None:
     if row is None:
         return None
     return RefundRetried(
-        order_id=row.order_id,
-        order_number=row.order_number,
-        storefront=row.storefront,
-        buyer_id=row.buyer_id,
+        **order_fields(row),
         refund_id=row.refund_id,
         attempt=row.attempt,
         amount=Money(amount=row.amount_minor, currency=row.currency),

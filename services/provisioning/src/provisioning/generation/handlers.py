@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from provisioning.generation import store
-from provisioning.generation.models import GeneratedProfile, ProvisionPayload, order_fields
+from provisioning.generation.models import GeneratedProfile, ProvisionPayload, paid_order_fields
 from provisioning.generation.publishing import ProfilePublisher
 from provisioning.operators import Operators, new_identities
 from provisioning.operators.models import Identity
@@ -67,7 +67,7 @@ class GenerationHandlers:
     def _generated(self, tx: Tx, received: Received[OrderPaid], taken: TakenProfile) -> GeneratedProfile:
         order, operator = received.event, taken.offer.operator
         return GeneratedProfile(
-            order=order_fields(order),
+            order=paid_order_fields(order),
             operator=operator,
             profile_type=taken.offer.profile_type,
             iccid=taken.iccid,
@@ -79,7 +79,7 @@ class GenerationHandlers:
 
     def _row(self, tx: Tx, order: OrderPaid, offer: Offer, identity: Identity) -> dict[str, Any]:
         return {
-            **order_fields(order),
+            **paid_order_fields(order),
             "plan": Json(order.plan.model_dump_json()),
             "profile_type": offer.profile_type,
             "operator": offer.operator,

@@ -2,13 +2,22 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypedDict
+from typing import Literal
 from uuid import UUID
 
 from provisioning.clients.models import OperatorProfile, Statuses
 from provisioning.operators.models import ProfileTask
 from provisioning.operators.rules.routing import Offer
-from shared.contracts import OperatorStatus, OrderPaid, Plan
+from shared.contracts import (
+    OperatorStatus,
+    OrderFields,
+    OrderPaid,
+    Plan,
+    ProfileFailed,
+    ProfileGenerated,
+    TopUpApplied,
+    order_fields,
+)
 from shared.contracts.base import Value
 
 #: waiting: the operator certainly made nothing and may be tried again. refused: final. abandoned: the operator may have
@@ -17,13 +26,9 @@ from shared.contracts.base import Value
 AttemptState = Literal["waiting", "refused", "abandoned"]
 
 
-class OrderFields(TypedDict):
-    """The fields of an order that each event about it carries."""
+class PaidOrderFields(OrderFields):
+    """The fields of an order that each event about its profile carries."""
 
-    order_id: UUID
-    order_number: str
-    storefront: str
-    buyer_id: UUID
     plan: Plan
     paid_at: datetime
 
@@ -52,7 +57,7 @@ class ProvisionPayload(ProfileTask):
     #: How often the order moved to another operator, or to a new identity at the same one.
     moves: int = 0
 
-    def order_fields(self, key: str) -> OrderFields:
+    def order_fields(self, key: str) -> PaidOrderFields:
         """The fields that each event about the order carries; `key` is the task's key."""
         return {
             "order_id": UUID(key),
@@ -64,16 +69,9 @@ class ProvisionPayload(ProfileTask):
         }
 
 
-def order_fields(order: OrderPaid) -> OrderFields:
-    """The fields that each event about the order carries."""
-    return {
-        "order_id": order.order_id,
-        "order_number": order.order_number,
-        "storefront": order.storefront,
-        "buyer_id": order.buyer_id,
-        "plan": order.plan,
-        "paid_at": order.paid_at,
-    }
+def paid_order_fields(order: OrderPaid | ProfileGenerated | ProfileFailed | TopUpApplied) -> PaidOrderFields:
+    """The fields of an order that each event about its profile carries."""
+    return {**order_fields(order), "plan": order.plan, "paid_at": order.paid_at}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +101,7 @@ class Settlement:
 class GeneratedProfile:
     """A profile that was made for an order, or taken from stock for it. Its row in `profiles` is `generated`."""
 
-    order: OrderFields
+    order: PaidOrderFields
     operator: str
     #: The operator's own name of the plan.
     profile_type: str

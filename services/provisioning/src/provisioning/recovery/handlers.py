@@ -5,7 +5,7 @@ from typing import Any
 
 from provisioning.clients.models import OperatorProfile
 from provisioning.generation import GenerationListener
-from provisioning.generation.models import GeneratedProfile, OrderFields
+from provisioning.generation.models import GeneratedProfile, paid_order_fields
 from provisioning.operators import Operators, own_identity
 from provisioning.recovery import store
 from provisioning.shop_terms import ShopTerms
@@ -114,7 +114,7 @@ class OwnEvents:
     def _row(self, tx: Tx, event: _Ended) -> dict[str, Any]:
         failed = isinstance(event, ProfileFailed)
         return {
-            **_order(event),
+            **paid_order_fields(event),
             "plan": event.plan.model_dump(mode="json"),
             "profile_type": self._profile_type(event, event.operator),
             "operator": event.operator,
@@ -138,7 +138,7 @@ class OwnEvents:
     def _generated(self, received: Received[ProfileGenerated]) -> GeneratedProfile:
         event = received.event
         return GeneratedProfile(
-            order=_order(event),
+            order=paid_order_fields(event),
             operator=event.operator,
             profile_type=self._profile_type(event, event.operator),
             iccid=event.iccid,
@@ -181,22 +181,11 @@ class OwnEvents:
         return next((one.profile_type for one in offers if one.operator == operator), event.plan.profile_type)
 
 
-def _order(event: ProfileGenerated | ProfileFailed | TopUpApplied) -> OrderFields:
-    return {
-        "order_id": event.order_id,
-        "order_number": event.order_number,
-        "storefront": event.storefront,
-        "buyer_id": event.buyer_id,
-        "plan": event.plan,
-        "paid_at": event.paid_at,
-    }
-
-
 def _top_up(event: ProfileFailed | TopUpApplied, terms: ShopTerms, state: str) -> dict[str, Any]:
     """A row of `top_ups`; both kinds of events have the same columns."""
     ended_at = event.failed_at if isinstance(event, ProfileFailed) else event.applied_at
     return {
-        **_order(event),
+        **paid_order_fields(event),
         "plan": event.plan.model_dump(mode="json"),
         "iccid": event.iccid,
         "esim_order_id": event.esim_order_id if isinstance(event, TopUpApplied) else None,
@@ -214,7 +203,7 @@ def _top_up(event: ProfileFailed | TopUpApplied, terms: ShopTerms, state: str) -
 
 def _applied(event: TopUpApplied, terms: ShopTerms) -> TopUpRow:
     return TopUpRow(
-        **_order(event),
+        **paid_order_fields(event),
         iccid=event.iccid,
         esim_order_id=event.esim_order_id,
         operator=event.operator,

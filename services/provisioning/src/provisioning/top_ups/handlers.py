@@ -10,7 +10,7 @@ from provisioning.operators import Operators
 from provisioning.shop_terms import ShopTerms
 from provisioning.top_ups import rules, store
 from provisioning.top_ups.models import TopUpRow
-from shared.contracts import OrderPaid, ProfileFailed
+from shared.contracts import OrderPaid, ProfileFailed, order_fields
 from shared.database import Tx
 from shared.messaging.consumer import Received
 
@@ -55,10 +55,7 @@ class TopUpHandlers:
 
     def _row(self, order: OrderPaid, esim: IssuedProfile | None, refusal: str | None) -> TopUpRow:
         return TopUpRow(
-            order_id=order.order_id,
-            order_number=order.order_number,
-            storefront=order.storefront,
-            buyer_id=order.buyer_id,
+            **order_fields(order),
             plan=order.plan,
             iccid=order.iccid,
             esim_order_id=esim.order_id if esim and refusal != rules.FOREIGN else None,
@@ -73,10 +70,7 @@ class TopUpHandlers:
 def failed_event(row: TopUpRow, reason: str, now: datetime, statuses: Statuses = ()) -> ProfileFailed:
     """The event of a top-up that was not applied; its money goes back."""
     return ProfileFailed(
-        order_id=row.order_id,
-        order_number=row.order_number,
-        storefront=row.storefront,
-        buyer_id=row.buyer_id,
+        **order_fields(row),
         plan=row.plan,
         operator=row.operator,
         statuses=statuses,

@@ -9,7 +9,7 @@ from uuid import UUID
 from provisioning.clients.models import AppliedTopUp
 from provisioning.tables import top_ups
 from provisioning.top_ups.models import Settlement, TopUpRow
-from shared.contracts import Plan, TopUpApplied
+from shared.contracts import Plan, TopUpApplied, order_fields
 from shared.database import Tx
 
 MEBIBYTE = 1024 * 1024
@@ -43,10 +43,7 @@ async def add(tx: Tx, rows: Sequence[TopUpRow]) -> list[UUID]:
     """Insert top-ups, settled where they failed at once; returns those that are new."""
     values: list[dict[str, Any]] = [
         {
-            "order_id": row.order_id,
-            "order_number": row.order_number,
-            "storefront": row.storefront,
-            "buyer_id": row.buyer_id,
+            **order_fields(row),
             "plan": row.plan.model_dump(mode="json"),
             "iccid": row.iccid,
             "esim_order_id": row.esim_order_id,

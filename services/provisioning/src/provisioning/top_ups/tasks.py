@@ -11,7 +11,7 @@ from provisioning.operators import Operators
 from provisioning.top_ups import rules, store
 from provisioning.top_ups.handlers import failed_event
 from provisioning.top_ups.models import Failure, Settlement, TopUpRow
-from shared.contracts import TopUpApplied
+from shared.contracts import TopUpApplied, order_fields
 from shared.database import Database, Tx
 from shared.ids import uuid_for
 from shared.outcomes import Done, NeedsPerson, NotSent, Outcome, Unknown
@@ -112,10 +112,7 @@ def _report(tx: Tx, row: TopUpRow, top_up: AppliedTopUp, trace: str | None) -> S
 def _applied_event(tx: Tx, row: TopUpRow, esim: IssuedProfile, top_up: AppliedTopUp) -> TopUpApplied:
     total = top_up.total_bytes
     return TopUpApplied(
-        order_id=row.order_id,
-        order_number=row.order_number,
-        storefront=row.storefront,
-        buyer_id=row.buyer_id,
+        **order_fields(row),
         iccid=row.iccid or "",
         plan=row.plan,
         operator=row.operator,

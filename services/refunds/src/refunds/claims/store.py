@@ -9,7 +9,7 @@ from refunds.cases import check_claims, lock, write_entry
 from refunds.cases.rules.deadlines import answer_by
 from refunds.policy import OrderPolicies
 from refunds.tables import claims
-from shared.contracts import ClaimAnswered, ClaimReceived
+from shared.contracts import ClaimAnswered, ClaimReceived, order_fields
 from shared.database import Tx
 from shared.ids import uuid_for
 from shared.task_payload import NoPayload
@@ -65,10 +65,7 @@ async def receive_claim(
     }
     await tx.insert(claims, [row], on_conflict="")
     event = ClaimReceived(
-        order_id=order.order_id,
-        order_number=order.order_number,
-        storefront=order.storefront,
-        buyer_id=order.buyer_id,
+        **order_fields(order),
         claim_id=claim_id,
         received_at=received_at,
         answer_by=deadline,
@@ -88,10 +85,7 @@ async def answer_claim(tx: Tx, claim_id: UUID, who: str, *, trace: str | None, a
     if claim is None:
         return False
     event = ClaimAnswered(
-        order_id=claim.order_id,
-        order_number=claim.order_number,
-        storefront=claim.storefront,
-        buyer_id=claim.buyer_id,
+        **order_fields(claim),
         claim_id=claim_id,
         received_at=claim.received_at,
         answer_by=claim.answer_by,

@@ -11,7 +11,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter
 
 from refunds.deadline_alerts.store import delete_past, mark, near
-from shared.contracts import DeadlineNear
+from shared.contracts import DeadlineNear, order_fields
 from shared.database import Database, Tx
 from shared.shops.files import ShopFiles
 from shared.supervision import Loop
@@ -65,10 +65,7 @@ class DeadlineAlerts:
     def _publish(self, tx: Tx, deadline: Any) -> None:
         part = "claims" if deadline.is_claim else "cases"
         event = DeadlineNear(
-            order_id=deadline.order_id,
-            order_number=deadline.order_number,
-            storefront=deadline.storefront,
-            buyer_id=deadline.buyer_id,
+            **order_fields(deadline),
             case_id=None if deadline.is_claim else deadline.subject_id,
             claim_id=deadline.subject_id if deadline.is_claim else None,
             kind=deadline.kind,

@@ -8,7 +8,7 @@ from uuid import UUID
 from refunds.cases import CaseService, NotAllowedError, lock, write_entry
 from refunds.claims import answer_claim
 from refunds.support_answers import store
-from shared.contracts import InformationNeeded, SupportAnswered
+from shared.contracts import InformationNeeded, SupportAnswered, order_fields
 from shared.database import Tx
 from shared.sealed import Sealed, Sealer
 
@@ -109,10 +109,7 @@ class SupportAnswers:
         claim_id: UUID | None = None,
     ) -> None:
         event = SupportAnswered(
-            order_id=order.order_id,
-            order_number=order.order_number,
-            storefront=order.storefront,
-            buyer_id=order.buyer_id,
+            **order_fields(order),
             answer_id=answer_id,
             case_id=case_id,
             claim_id=claim_id,

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypedDict
 from uuid import UUID
 
 from provisioning.clients.models import ProfileRef
 from provisioning.lifecycle.models.knowledge import Facts, Known
 from provisioning.lifecycle.models.notices import PublishedThreshold
-from shared.contracts import Plan
+from shared.contracts import OrderFields, Plan, order_fields
 from shared.task_payload import TaskPayload
 
 
@@ -31,13 +30,9 @@ class LifecyclePayload(TaskPayload):
         return self.case_id
 
 
-class ProfileFields(TypedDict):
+class ProfileFields(OrderFields):
     """The fields of a profile that each event about it carries."""
 
-    order_id: UUID
-    order_number: str
-    storefront: str
-    buyer_id: UUID
     iccid: str
 
 
@@ -153,10 +148,4 @@ class IssuedProfile:
 
     def subject(self) -> ProfileFields:
         """The fields that each event about this profile carries."""
-        return {
-            "order_id": self.order_id,
-            "order_number": self.order_number,
-            "storefront": self.storefront,
-            "buyer_id": self.buyer_id,
-            "iccid": self.iccid,
-        }
+        return {**order_fields(self), "iccid": self.iccid}

@@ -18,6 +18,7 @@ from shared.contracts import (
     RefundRequested,
     RequestRegistered,
     RevocationRequested,
+    order_fields,
 )
 from shared.contracts.refunds import Code
 
@@ -121,10 +122,7 @@ def about(file: CaseFile, case: Case) -> dict[str, Any]:
     """The fields that every event of a case has."""
     row = file.order.row
     return {
-        "order_id": row.order_id,
-        "order_number": row.order_number,
-        "storefront": row.storefront,
-        "buyer_id": row.buyer_id,
+        **order_fields(row),
         "case_id": case.case_id,
     }
 

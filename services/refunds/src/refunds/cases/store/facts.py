@@ -20,6 +20,7 @@ from shared.contracts import (
     RefundFailed,
     RefundSettled,
     RevocationRefused,
+    order_fields,
 )
 from shared.database import Tx
 
@@ -54,10 +55,7 @@ async def keep(tx: Tx, events: Sequence[E], columns: Callable[[E], Mapping[str, 
         "order_id",
         (
             {
-                "order_id": event.order_id,
-                "order_number": event.order_number,
-                "storefront": event.storefront,
-                "buyer_id": event.buyer_id,
+                **order_fields(event),
                 **columns(event),
             }
             for event in events
