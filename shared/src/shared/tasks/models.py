@@ -73,3 +73,10 @@ class TaskHandler(Protocol[R, ModelT]):
     async def perform(self, task: Task[ModelT], /) -> Outcome[R]: ...
 
     async def record(self, tx: Tx, results: Sequence[TaskResult[R, ModelT]], /) -> None: ...
+
+
+class RecordOnly:
+    """The `perform` of handlers that call no system outside: all of their work belongs to `record`'s transaction."""
+
+    async def perform(self, _task: Task[Any], /) -> Done[None]:
+        return Done(None)

@@ -30,7 +30,7 @@ from notifications.newsletters.models import Newsletter, PlanPayload, RecipientR
 from notifications.newsletters.rules import choose, render_newsletter
 from shared.database import Database, Tx, is_infrastructure
 from shared.outcomes import Done, NeedsPerson, NotDue, NotSent, Outcome
-from shared.tasks import Task, TaskResult
+from shared.tasks import RecordOnly, Task, TaskResult
 from shared.telemetry.logging import get_logger
 from shared.values.refusal import InvalidValueError
 
@@ -43,7 +43,7 @@ _RECORD_AGAIN_SECONDS = 0.2
 _GIVE_UP = timedelta(days=1)
 
 
-class PlanNewsletter:
+class PlanNewsletter(RecordOnly):
     """Task `plan_newsletter`: stores recipients, a thousand at a time."""
 
     kind = "plan_newsletter"
@@ -52,10 +52,6 @@ class PlanNewsletter:
 
     def __init__(self, context: DeliveryContext) -> None:
         self._context = context
-
-    async def perform(self, task: Task[PlanPayload]) -> Outcome[None]:  # noqa: ARG002 - the protocol's own
-        """Do nothing: everything happens in `record`."""
-        return Done(None)
 
     async def record(self, tx: Tx, results: Sequence[TaskResult[None, PlanPayload]]) -> None:
         """Plan the next recipients. A newsletter that was stopped is planned no further."""

@@ -20,7 +20,7 @@ from shared.database import Database, Tx
 from shared.ids import uuid_for
 from shared.outcomes import Done, NotDue, Outcome
 from shared.task_payload import NoPayload
-from shared.tasks import Task, TaskResult
+from shared.tasks import RecordOnly, Task, TaskResult
 
 P = TypeVar("P", WatchOrdersPayload, WatchExpiryPayload)
 #: So many orders are checked in one transaction.
@@ -57,7 +57,7 @@ WHERE order_id = ANY(CAST(:orders AS uuid[])) AND plan_ends_at IS NOT NULL AND p
 """
 
 
-class WatchOrders:
+class WatchOrders(RecordOnly):
     """Task `watch_orders`: orders that are paid and have no code yet.
 
     First the buyer is told that the order is received (`answer`), later that it is delayed (`delay`).
@@ -69,10 +69,6 @@ class WatchOrders:
 
     def __init__(self, queue: EmailQueue) -> None:
         self._queue = queue
-
-    async def perform(self, task: Task[WatchOrdersPayload]) -> Outcome[None]:  # noqa: ARG002 - the protocol's own
-        """Do nothing: everything happens in `record`."""
-        return Done(None)
 
     async def record(self, tx: Tx, results: Sequence[TaskResult[None, WatchOrdersPayload]]) -> None:
         """Create the emails, period by period."""
@@ -115,7 +111,7 @@ class WatchOrders:
         return [row.order_id for row in rows]
 
 
-class WatchExpiry:
+class WatchExpiry(RecordOnly):
     """Task `watch_expiry`: eSIMs that are not installed and expire on one day (RC 7).
 
     Release 1.0.1 scheduled it. Since then provisioning publishes ProfileExpiring; either makes the same email.
@@ -127,10 +123,6 @@ class WatchExpiry:
 
     def __init__(self, queue: EmailQueue) -> None:
         self._queue = queue
-
-    async def perform(self, task: Task[WatchExpiryPayload]) -> Outcome[None]:  # noqa: ARG002 - the protocol's own
-        """Do nothing: everything happens in `record`."""
-        return Done(None)
 
     async def record(self, tx: Tx, results: Sequence[TaskResult[None, WatchExpiryPayload]]) -> None:
         """Create the emails, day by day."""

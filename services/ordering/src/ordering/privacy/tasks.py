@@ -7,15 +7,14 @@ from ordering.privacy.models import CLEAR_SESSIONS, REPEAT_TOMBSTONE
 from ordering.privacy.store import delete_expired_sessions, delete_unused_codes
 from shared.contracts import BuyerContact
 from shared.database import Tx
-from shared.outcomes import Done
 from shared.task_payload import NoPayload
-from shared.tasks import Task, TaskResult
+from shared.tasks import RecordOnly, TaskResult
 
 _MAX_ROWS = 10_000
 _DAY = timedelta(days=1)
 
 
-class DeleteExpiredRecords:
+class DeleteExpiredRecords(RecordOnly):
     """Deletes expired session records and unused codes, once a day.
 
     A migration inserts its only task, and each run schedules the next one.
@@ -24,10 +23,6 @@ class DeleteExpiredRecords:
     kind = CLEAR_SESSIONS
     payload = NoPayload
     concurrency = 1
-
-    async def perform(self, _task: Task[NoPayload]) -> Done[None]:
-        """Nothing to call: the deletion belongs to the transaction of `record`."""
-        return Done(None)
 
     async def record(self, tx: Tx, results: Sequence[TaskResult[None, NoPayload]]) -> None:
         """Delete, and run again in a day; at once if there are more rows than one statement deletes."""
@@ -38,7 +33,7 @@ class DeleteExpiredRecords:
             tx.schedule(self.kind, result.task.key, NoPayload(), due_at=tx.now + pause)
 
 
-class RepeatTombstone:
+class RepeatTombstone(RecordOnly):
     """Writes the tombstone of an erased contact once more, after the log segment with the contact can be closed.
 
     Kafka closes a segment when the next record arrives. Without this one the contact would stay on a quiet partition
@@ -48,10 +43,6 @@ class RepeatTombstone:
     kind = REPEAT_TOMBSTONE
     payload = NoPayload
     concurrency = 1
-
-    async def perform(self, _task: Task[NoPayload]) -> Done[None]:
-        """Nothing to call: the tombstone is published by the transaction of `record`."""
-        return Done(None)
 
     async def record(self, tx: Tx, results: Sequence[TaskResult[None, NoPayload]]) -> None:
         """Publish the tombstone. A service that has applied it already finds nothing to erase."""

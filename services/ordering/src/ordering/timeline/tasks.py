@@ -7,15 +7,14 @@ from ordering.timeline.actions import BATCH
 from ordering.timeline.models import DERIVE_STATUSES
 from ordering.timeline.store import derive, find_due
 from shared.database import Tx
-from shared.outcomes import Done
 from shared.task_payload import NoPayload
-from shared.tasks import Task, TaskResult
+from shared.tasks import RecordOnly, TaskResult
 
 #: Lists derive on their own what they need, so a pause as long as this does no harm.
 _PAUSE = timedelta(minutes=1)
 
 
-class DeriveStatuses:
+class DeriveStatuses(RecordOnly):
     """Derives due statuses of orders, so many in each transaction that nobody waits for it.
 
     The migration inserts its only task, and each run schedules the next one.
@@ -24,10 +23,6 @@ class DeriveStatuses:
     kind = DERIVE_STATUSES
     payload = NoPayload
     concurrency = 1
-
-    async def perform(self, _task: Task[NoPayload]) -> Done[None]:
-        """Nothing to call: all of it belongs to the transaction of `record`."""
-        return Done(None)
 
     async def record(self, tx: Tx, results: Sequence[TaskResult[None, NoPayload]]) -> None:
         """Derive, and run again in a minute; at once if there is more."""

@@ -5,9 +5,8 @@ from datetime import timedelta
 
 from ordering.updates.store import delete_older
 from shared.database import Tx
-from shared.outcomes import Done
 from shared.task_payload import NoPayload
-from shared.tasks import Task, TaskResult
+from shared.tasks import RecordOnly, TaskResult
 
 #: Ten times as long as deliveries are attempted, so that a shop can have a month's updates delivered again.
 KEPT = timedelta(days=30)
@@ -16,16 +15,12 @@ _MAX_ROWS = 10_000
 _HOUR = timedelta(hours=1)
 
 
-class DeleteOldUpdates:
+class DeleteOldUpdates(RecordOnly):
     """Deletes old updates, once an hour. A migration inserts its only task, and each run schedules the next one."""
 
     kind = "delete_updates"
     payload = NoPayload
     concurrency = 1
-
-    async def perform(self, _task: Task[NoPayload]) -> Done[None]:
-        """Nothing to call: the deletion belongs to the transaction of `record`."""
-        return Done(None)
 
     async def record(self, tx: Tx, results: Sequence[TaskResult[None, NoPayload]]) -> None:
         """Delete, and run again in an hour; at once if there are more rows than one statement deletes."""
