@@ -50,6 +50,7 @@ def bad(topic: str) -> list[tuple[bytes | None, bytes | None, Headers]]:
 
 
 async def test_bad_records_on_every_topic_hold_up_no_order(running: Running) -> None:
+    # given: bad records of each kind for each topic
     records = [(event.topic, record) for event in READERS for record in bad(event.topic)]
     expected = dict.fromkeys((name for names in READERS.values() for name in names), 0)
     for event, names in READERS.items():
@@ -60,7 +61,9 @@ async def test_bad_records_on_every_topic_hold_up_no_order(running: Running) -> 
         for topic, (key, value, headers) in records:
             await running.topics.raw(ADDRESSES.get(topic, topic), key, value, headers)
 
+    # when: they arrive among orders
     orders, *_ = await asyncio.gather(running.shop.buy_many(8, together=3), spoil(), spoil())
+    # then: each reader has put its own aside, and each order is delivered
     try:
         await running.judge.put_aside({name: 2 * count for name, count in expected.items()})
     finally:
@@ -87,6 +90,7 @@ def raw(number: int) -> list[bytes]:
 
 async def test_raw_batches_on_every_topic_lose_no_order_of_any_partition(running: Running) -> None:
     """The broker's own checks decide which of them are taken; what is taken is put aside by every reader."""
+    # given: batches that no client would send
     expected = dict.fromkeys(NAMES, 0)
     kafka, prefix = running.product.kafka, running.product.prefix
 
@@ -97,7 +101,9 @@ async def test_raw_batches_on_every_topic_lose_no_order_of_any_partition(running
                     for name in readers:
                         expected[name] += 1
 
+    # when: they arrive among orders
     orders, _ = await asyncio.gather(running.shop.buy_many(12, together=4), spoil())
+    # then: each reader has put aside what the broker took, and each order is delivered
     try:
         await running.judge.put_aside(expected)
     finally:

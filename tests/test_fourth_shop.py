@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from local_stack.access import Access, read_access, storefront_user
+from product.faults import NO_SUCH_PROFILE
 from product.harness import Running, harness
 from product.judge import Mail, header, until
 from product.running import NAMES, Product
@@ -18,12 +19,6 @@ from product.whole import whole
 from shared.testing.shops import change, copied
 
 SLUG = "travel-kg"
-NO_SUCH_PROFILE = {
-    "target": "operator.download_order",
-    "effect": "refuse",
-    "subjectCode": "8.2.5",
-    "reasonCode": "3.9",
-}
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,13 @@
 """A buyer writes to the shop: money goes back by e-mail alone, once, also when refunds is killed amid a mail."""
 
 import json
-import signal
 
+from product.faults import died, restart, start_again
 from product.harness import Running
 from product.judge import until
 from product.shop import Order
 from shared.testing.documents import JsonObject
 
-DEATH_SECONDS = 60.0
 MAILBOX = "support@esimka.example"
 TAKEN = "EsimFulfilmentTaken"
 
@@ -49,10 +48,10 @@ async def answer(running: Running, order: Order, kind: str) -> JsonObject:
 
 async def test_money_comes_back_by_mail_alone(running: Running) -> None:
     """RF 4.1-4.3, RF 2.1: refunds dies between the commit and the mark; the mail is read again, and known."""
+    # given: a delivered order, and refunds that reads the shop's mailbox and will die when it has stored a mail
     order = await running.shop.buy("esimka")
     await running.judge.statuses([order], "delivered")
     await running.judge.quiet()
-    refunds = running.product.services["refunds"]
     port = (await running.sandbox.client.get("/health")).json()["imap_port"]
     account = {
         "host": "127.0.0.1",
@@ -63,20 +62,19 @@ async def test_money_comes_back_by_mail_alone(running: Running) -> None:
     }
     mailboxes = json.dumps({"esimka": account})
     before = len(await running.sandbox.mailbox(MAILBOX))
-    await refunds.stop()
-    running.product.arm("refunds", "support_mail.after_commit", SUPPORT_MAILBOXES=mailboxes)
+    point = "support_mail.after_commit"
     try:
-        refunds.start()
+        await restart(running.product, "refunds", point, SUPPORT_MAILBOXES=mailboxes)
+        # when: the buyer asks for the money in a mail
         text = f"Please refund order {order.number}: I changed my mind."
         await running.sandbox.arrive(MAILBOX, mail(order, text, Subject="My eSIM", Message_ID="<one@buyers.example>"))
-        assert await refunds.wait_exit(DEATH_SECONDS), "refunds never took the mail"
-        assert refunds.exit_code == -signal.SIGKILL
-        refunds.kill()
-        running.product.arm("refunds", SUPPORT_MAILBOXES=mailboxes)
-        refunds.start()
+        await died(running.product, "refunds", point)
+        start_again(running.product, "refunds", SUPPORT_MAILBOXES=mailboxes)
+        # then: the answer in the same thread says what is missing
         await taken(running, before + 1)
         asked = await answer(running, order, "information")
         assert (asked["in-reply-to"], asked["subject"]) == ("<one@buyers.example>", "Re: My eSIM")
+        # when: the buyer replies; then: the money is returned
         reply = mail(
             order,
             "It was on 20.11.2026.",
@@ -90,10 +88,8 @@ async def test_money_comes_back_by_mail_alone(running: Running) -> None:
         await running.judge.statuses([order], "refunded")
         await running.judge.quiet()
     finally:
-        await refunds.stop()
-        running.product.arm("refunds", SUPPORT_MAILBOXES="{}")
-        refunds.start()
-        await running.product.ready("refunds")
+        await restart(running.product, "refunds", SUPPORT_MAILBOXES="{}")
+    # then: once, by one case
     [charge] = await running.judge.charges(order)
     assert [one["amount"] for one in charge["refunds"]] == [order.price]
     rows = await running.product.query("refunds", "SELECT channel FROM cases WHERE order_id = %s::uuid", order.id)

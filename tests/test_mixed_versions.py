@@ -11,17 +11,12 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from product.faults import NO_SUCH_PROFILE
 from product.harness import Running
 from product.running import NAMES
 from product.shop import Order
 from release.history import NoHistoryError, export, last_release, python_path
 
-NO_SUCH_PROFILE = {
-    "target": "operator.download_order",
-    "effect": "refuse",
-    "subjectCode": "8.2.5",
-    "reasonCode": "3.9",
-}
 WHERE = "import importlib, sys; print(*(importlib.import_module(name).__file__ for name in ('shared', sys.argv[1])))"
 
 

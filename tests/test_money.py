@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
+from product.faults import NO_SUCH_PROFILE
 from product.harness import Running
 from product.judge import until
 from product.shop import Order
@@ -13,7 +14,6 @@ from shared.testing.documents import JsonObject
 
 SHOP = "qazaq-esim"  # the seller in Kazakhstan: it has a cash register
 SALE, SALE_RETURN = 2, 3
-REFUSED = {"target": "operator.download_order", "effect": "refuse", "subjectCode": "8.2.5", "reasonCode": "3.9"}
 
 
 async def receipts(running: Running, orders: Sequence[Order]) -> list[JsonObject]:
@@ -37,15 +37,20 @@ async def one_sale_each(running: Running, orders: Sequence[Order]) -> None:
 
 
 async def test_an_outage_of_the_fiscal_service_holds_back_nobody(running: Running) -> None:
+    # given: the fiscal service is down
     await running.sandbox.faults({"target": "cashbox.check", "effect": "http_error", "status": 503})
+    # when: orders are delivered, and one is refunded
     orders = [await running.shop.buy(SHOP) for _ in range(3)]
     await running.judge.statuses(orders, "delivered")
-    await running.sandbox.faults(REFUSED)
+    await running.sandbox.faults(NO_SUCH_PROFILE)
     back = await running.shop.buy(SHOP)
     await running.judge.statuses([back], "refunded")
+    # then: there are no receipts yet
     assert await receipts(running, [*orders, back]) == []
 
+    # when: the fiscal service is back
     await running.sandbox.clear_faults()
+    # then: each order has its sale, and the refunded one its return
     await running.judge.quiet()
     await one_sale_each(running, orders)
     sold, returned = await receipts(running, [back])
@@ -55,6 +60,7 @@ async def test_an_outage_of_the_fiscal_service_holds_back_nobody(running: Runnin
 
 async def test_killed_amid_receipts_with_a_second_instance_at_work(running: Running) -> None:
     """kill -9 while the register is at work for one instance, and another instance has receipts in hand as well."""
+    # given: a slow register, and two instances of payments
     payments, second = running.product.services["payments"], running.product.second("payments")
     await running.sandbox.faults({"target": "cashbox.check", "effect": "delay", "seconds": 0.3})
     before = len(await running.sandbox.ledger_cashbox())
@@ -66,12 +72,14 @@ async def test_killed_amid_receipts_with_a_second_instance_at_work(running: Runn
     second.start()
     try:
         await second.wait_ready(lambda: running.product.answers(int(second.environment["HTTP_PORT"])), 60)
+        # when: one of them is killed among the receipts
         buying = asyncio.create_task(running.shop.buy_many(7, SHOP, together=4))
         await until(partial(fewer, 2))
         payments.kill()
         await payments.wait_exit(10)
         payments.start()
         await running.product.ready("payments")
+        # then: each order is delivered, and has one sale
         orders = await buying
         await running.judge.delivered(orders)
         await running.sandbox.clear_faults()
@@ -83,6 +91,7 @@ async def test_killed_amid_receipts_with_a_second_instance_at_work(running: Runn
 
 async def test_money_taken_twice_goes_back(running: Running) -> None:
     """A payment that the bank called failed goes through after all, when another card has paid (RF 2.4)."""
+    # given: a payment that is in progress, and that the bank calls failed
     order = await running.shop.place(SHOP)
     first = await running.shop.page(order)
     await running.sandbox.pay(first, IN_PROGRESS)
@@ -91,6 +100,7 @@ async def test_money_taken_twice_goes_back(running: Running) -> None:
         {"target": "bank.check_status", "effect": "forge", "fields": failed, "match": {"invoiceID": first["invoiceId"]}}
     )
     await running.judge.statuses([order], "payment_failed")
+    # when: the buyer pays with another card, and the first payment goes through after all
     await running.shop.pay(order)
     await running.judge.statuses([order], "delivered")
     await running.sandbox.clear_faults()
@@ -100,6 +110,7 @@ async def test_money_taken_twice_goes_back(running: Running) -> None:
         books = {one["invoiceID"]: one["refunded"] for one in await running.judge.charges(order)}
         return "" if books == {first["invoiceId"]: order.price, order.invoices[-1]: 0} else str(books)
 
+    # then: the first charge is returned in full; the order stays delivered, with one sale
     await until(kept_and_returned)
     await running.judge.quiet()
     await running.judge.statuses([order], "delivered")

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from local_stack.product import STOREFRONTS
+from product.faults import NO_SUCH_PROFILE
 from product.harness import Running
 from product.judge import Mail
 from product.shop import Buyer
@@ -15,12 +16,6 @@ CLAUSES = {
     "qazaq-esim": ["RP 2.1", "RP 2.2", "RP 2.3", "PO 5.4"],
     "e-sim-onl": ["RC 1"],
     "esimka": ["RF 2.3"],
-}
-NO_SUCH_PROFILE = {
-    "target": "operator.download_order",
-    "effect": "refuse",
-    "subjectCode": "8.2.5",
-    "reasonCode": "3.9",
 }
 
 

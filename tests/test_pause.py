@@ -15,11 +15,12 @@ ORDERS = 6
 @pytest.mark.parametrize("call", ["operator.download_order", "operator.confirm_order"])
 async def test_a_frozen_instance_changes_nothing_that_others_did(running: Running, call: str) -> None:
     """Frozen in the first call, it wakes up right before the second one, which others have made meanwhile."""
+    # given: a second instance that is stopped
     product, shop, sandbox = running.product, running.shop, running.sandbox
     first, second = product.services["provisioning"], product.second("provisioning")
     try:
-        # Every call hangs for a moment, so that the first instance is frozen in the middle of some. On a busy machine
-        # these may be over by then.
+        # when: the first instance is frozen in the middle of calls, each of which hangs for a moment (on a busy machine
+        # these may be over by then: once more), and the second one does the work
         profiles: list[JsonObject] = []
         while max(map(repetitions, profiles), default=1) == 1:
             await second.stop()
@@ -37,8 +38,8 @@ async def test_a_frozen_instance_changes_nothing_that_others_did(running: Runnin
             second.start()
             orders = await buying
             profiles = await running.judge.delivered(orders)
+        # then: the first instance changes none of the profiles. It is back when it has done an order of its own.
         first.resume()
-        # The first instance is back when it has done an order of its own.
         await second.stop()
         await product.ready("provisioning")
         later = await shop.buy_many(2)

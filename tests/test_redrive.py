@@ -7,7 +7,6 @@ given one, is put aside, and goes on when the range has been extended.
 import asyncio
 import json
 import os
-import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from product.faults import died, restart
 from product.harness import Running
 from product.judge import until
 from product.privacy import BUYERS
@@ -78,24 +78,16 @@ def alter(product: Product, statement: str) -> None:
         connection.execute(statement)
 
 
-async def again(product: Product, failpoints: str = "", **environment: str) -> None:
-    """Start provisioning anew, in good order."""
-    await product.services["provisioning"].stop()
-    product.arm("provisioning", failpoints, **environment)
-    product.services["provisioning"].start()
-    await product.ready("provisioning")
-
-
 @pytest.fixture
 async def patient(running: Running) -> AsyncIterator[Running]:
     """Whoever puts something right needs longer than this stack's operators are given."""
     product = running.product
     usual = product.services["provisioning"].environment[DEADLINE]
-    await again(product, **{DEADLINE: "600"})
+    await restart(product, "provisioning", **{DEADLINE: "600"})
     try:
         yield running
     finally:
-        await again(product, **{DEADLINE: usual})
+        await restart(product, "provisioning", **{DEADLINE: usual})
         for name in ("provisioning", "ordering"):
             await product.forgive(name)
 
@@ -109,8 +101,8 @@ async def used_up(product: Product) -> AsyncIterator[None]:
         alter(product, _EXTENDED)
 
 
-async def figure(running: Running, service: str, name: str) -> float:
-    """The sum of a figure's series."""
+async def metric(running: Running, service: str, name: str) -> float:
+    """The sum of a metric's series."""
     text = (await running.shop.http.get(f"{running.product.url(service)}/metrics")).text
     return sum(
         float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith((f"{name}{{", f"{name} "))
@@ -119,43 +111,47 @@ async def figure(running: Running, service: str, name: str) -> float:
 
 @pytest.mark.long
 async def test_a_paid_order_that_was_put_aside_is_delivered_once_by_its_redrive(patient: Running) -> None:
+    # given: two paid orders that cannot be given a card number, and are put aside
     product, shop, operator = patient.product, patient.shop, Operator(patient.product)
     async with used_up(product):
         orders = await shop.buy_many(2)
         await patient.judge.put_aside({"provisioning": 2})
+
+        # then: list, metric and details name them, and a redrive fails while the cause lasts
         listed = await operator.fulfil("dead-letters", "list", "--fault", "handler_failed")
         assert (listed.code, listed.err) == (0, "")
         assert all(order.id in listed.out for order in orders)
         assert "SequenceGeneratorLimitExceeded" in listed.out
 
-        async def silent() -> str:
-            return "" if await figure(patient, "provisioning", "dead_letters_waiting") == 2 else "no figure tells"
+        async def not_counted() -> str:
+            return "" if await metric(patient, "provisioning", "dead_letters_waiting") == 2 else "not in the metric"
 
-        await until(silent)
+        await until(not_counted)
         found = (await operator.fulfil("dead-letters", "list", "--json")).json
-        by_letter = {one["id"]: order for one in found for order in orders if order.id == one["key"]}
-        first, second = sorted(by_letter)  # as a redrive takes them: the oldest first
+        order_of = {one["id"]: order for one in found for order in orders if order.id == one["key"]}
+        first, second = sorted(order_of)  # as a redrive takes them: the oldest first
         shown = await operator.fulfil("dead-letters", "show", first)
         assert OrderPaid.topic in shown.out
-        assert by_letter[first].number in shown.out
+        assert order_of[first].number in shown.out
         refused = await operator.fulfil("dead-letters", "redrive", first, "--reason", "perhaps it works now")
         assert refused.code == 1
         assert "its handler failed again: SequenceGeneratorLimitExceeded" in refused.out
 
+    # when: the cause is gone; then: a dry run says what would be redriven, and changes nothing
     meant = ("--fault", "handler_failed", "--service", "provisioning", "--reason", "the range was extended")
     rehearsed = await operator.fulfil("dead-letters", "redrive", *meant, "--dry-run")
     assert rehearsed.code == 0
     assert "2 would be redriven, 0 not." in rehearsed.out
     assert await patient.judge.new_profiles() == [], "a dry run changes nothing"
-    # Killed before the commit nothing has happened; killed after it the first letter is settled.
+    # when: provisioning dies before the commit of a redrive (nothing has happened) and after it (the first one is done)
     for point in ("redrive.before_commit", "redrive.after_commit"):
-        await again(product, point)
+        await restart(product, "provisioning", point)
         broken = await operator.fulfil("dead-letters", "redrive", *meant, "--limit", "1")
         assert broken.code == 1
         assert "provisioning does not answer" in broken.err
-        assert await product.services["provisioning"].wait_exit(10)
-        assert product.services["provisioning"].exit_code == -signal.SIGKILL
-    await again(product)
+        await died(product, "provisioning", point)
+    await restart(product, "provisioning")
+    # then: the next redrive does the second one only, one more is refused, and each order is delivered once
     done = await operator.fulfil("dead-letters", "redrive", *meant)
     assert (done.code, done.out.count("redriven  ")) == (0, 1), done
     assert second in done.out
@@ -169,23 +165,26 @@ async def test_a_paid_order_that_was_put_aside_is_delivered_once_by_its_redrive(
 
 
 async def test_a_record_that_is_no_order_is_discarded_and_tells_nothing_of_its_buyer(patient: Running) -> None:
+    # given: a record that is no order, with a buyer's data in every part of it
     product, operator, buyer = patient.product, Operator(patient.product), Buyer()
     body = json.dumps({"storefront": "esimka", "order": patient.shop.body("esimka", buyer)}).encode()
     headers = to_wire({"ce_specversion": "1.0", "ce_id": buyer.email, "ce_source": buyer.name, "ce_type": buyer.phone})
     await patient.topics.raw(orders_topic("esimka"), f"esimka:{buyer.email}".encode(), body, headers)
     await patient.judge.put_aside({"ordering": 1})
-    [letter] = (await operator.fulfil("dead-letters", "list", "--service", "ordering", "--json")).json
-    assert letter["sealed"] is True
+    # then: it is sealed, can be found by the shop's own key, and cannot be redriven
+    [dead_letter] = (await operator.fulfil("dead-letters", "list", "--service", "ordering", "--json")).json
+    assert dead_letter["sealed"] is True
     keyed = await operator.fulfil("dead-letters", "list", "--key", f"esimka:{buyer.email}")
-    assert letter["id"] in keyed.out, "the shop, who knows its own key, can be answered"
-    for words in (("show", letter["id"]), ("show", letter["id"], "--json")):
+    assert dead_letter["id"] in keyed.out, "the shop, who knows its own key, can be answered"
+    for words in (("show", dead_letter["id"]), ("show", dead_letter["id"], "--json")):
         assert "seal" in (await operator.fulfil("dead-letters", *words)).out
-    unread = await operator.fulfil("dead-letters", "redrive", letter["id"], "--reason", "to see what it says")
+    unread = await operator.fulfil("dead-letters", "redrive", dead_letter["id"], "--reason", "to see what it says")
     assert unread.code == 1
     assert "still unreadable (unknown_version)" in unread.out
-    done = await operator.fulfil("dead-letters", "discard", letter["id"], "--reason", "the shop sends it anew")
-    assert (done.code, done.out) == (0, f"discarded  {letter['id']}  ordering\n1 discarded, 0 not.\n")
-    assert "deleted with the decision" in (await operator.fulfil("dead-letters", "show", letter["id"])).out
+    # when: it is discarded; then: its content is deleted, and the log keeps the reason
+    done = await operator.fulfil("dead-letters", "discard", dead_letter["id"], "--reason", "the shop sends it anew")
+    assert (done.code, done.out) == (0, f"discarded  {dead_letter['id']}  ordering\n1 discarded, 0 not.\n")
+    assert "deleted with the decision" in (await operator.fulfil("dead-letters", "show", dead_letter["id"])).out
     assert (await operator.fulfil("status")).code == 0
     assert "the shop sends it anew" in (await operator.fulfil("log", "--service", "ordering")).out
     [kept] = await product.query("ordering", "SELECT payload IS NULL, state FROM dead_letters")

@@ -2,26 +2,18 @@
 
 import asyncio
 import json
-import signal
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from local_stack.errors import ComponentFailedError
+from product.faults import NO_SUCH_PROFILE, died, restart, start_again
 from product.harness import Running
 from product.judge import until
 from product.shop import Order, stubborn
 from shared.testing.documents import Json
 
-DEATH_SECONDS = 60.0
-OPERATOR_REFUSES = {
-    "target": "operator.download_order",
-    "effect": "refuse",
-    "subjectCode": "8.2.5",
-    "reasonCode": "3.9",
-}
 BANK_REFUSES = {"target": "bank.refund", "effect": "refuse", "code": 123}
 AGENTS = {"anna": "anna-key", "boris": "boris-key"}
 
@@ -70,22 +62,16 @@ class Agents:
 
 @pytest.fixture
 async def agents(running: Running) -> AsyncIterator[Agents]:
-    refunds = running.product.services["refunds"]
-    before = refunds.environment["AGENT_KEYS"]
-    await refunds.stop()
-    running.product.arm("refunds", AGENT_KEYS=json.dumps(AGENTS))
-    refunds.start()
-    await running.product.ready("refunds")
+    before = running.product.services["refunds"].environment["AGENT_KEYS"]
+    await restart(running.product, "refunds", AGENT_KEYS=json.dumps(AGENTS))
     async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
         yield Agents(running, http)
-    await refunds.stop()
-    running.product.arm("refunds", AGENT_KEYS=before)
-    refunds.start()
+    await restart(running.product, "refunds", AGENT_KEYS=before)
 
 
 async def refused(running: Running, agents: Agents) -> tuple[Order, str]:
     """An order that nobody can deliver, whose money the bank will not return; and its case."""
-    await running.sandbox.faults(OPERATOR_REFUSES, BANK_REFUSES)
+    await running.sandbox.faults(NO_SUCH_PROFILE, BANK_REFUSES)
     order = await running.shop.buy("qazaq-esim")
     await running.judge.statuses([order], "refund_failed")
     case_id = await agents.case(order)
@@ -103,28 +89,6 @@ async def mailed(running: Running, order: Order, kind: str) -> None:
         return "" if sum(one.endswith(kind) for one in ids) == 1 else f"{kind} is not once in {sorted(ids)}"
 
     await until(missing)
-
-
-async def dies(running: Running, service: str, point: str) -> None:
-    process = running.product.services[service]
-    assert await process.wait_exit(DEATH_SECONDS), f"{service} never came to {point}"
-    assert process.exit_code == -signal.SIGKILL
-    process.kill()
-    running.product.arm(service)
-    process.start()
-
-
-async def armed(running: Running, service: str, point: str) -> None:
-    process = running.product.services[service]
-    await process.stop()
-    running.product.arm(service, f"{point}=1")
-    process.start()
-    try:
-        await running.product.ready(service)
-    except ComponentFailedError:
-        # Work that was due may bring it to the point before it says that it is ready.
-        if process.exit_code != -signal.SIGKILL:
-            raise
 
 
 async def at_the_bank(running: Running, order: Order) -> list[int]:
@@ -149,16 +113,20 @@ async def books(running: Running, order: Order) -> Json:
 async def test_a_retry_returns_the_money_once_though_payments_dies(
     running: Running, agents: Agents, point: str
 ) -> None:
+    # given: a refund that the bank has refused twice, and does not refuse any more
     order, case_id = await refused(running, agents)
     assert (await agents.act(case_id, "retry", "anna", action_id=str(uuid4()))).status_code == 202
-    await agents.waits(case_id, 2)  # the bank still refuses, and says so
+    await agents.waits(case_id, 2)
     await running.judge.statuses([order], "refund_failed")
-    await armed(running, "payments", point)
-    await running.sandbox.replace_faults(OPERATOR_REFUSES)
+    await restart(running.product, "payments", point)
+    await running.sandbox.replace_faults(NO_SUCH_PROFILE)
+    # when: an agent sends one retry twice, and payments dies while it carries it out
     action_id = str(uuid4())
     for _ in range(2):
         assert (await agents.act(case_id, "retry", "anna", action_id=action_id)).status_code == 202
-    await dies(running, "payments", point)
+    await died(running.product, "payments", point)
+    start_again(running.product, "payments")
+    # then: the money is returned once, in the bank's books and in ours, and the buyer reads it once
     await running.judge.statuses([order], "refunded")
     await running.judge.quiet()
     assert await at_the_bank(running, order) == [order.price]
@@ -182,15 +150,20 @@ async def test_a_retry_returns_the_money_once_though_payments_dies(
 async def test_what_two_people_paid_by_hand_is_booked_once_though_a_service_dies(
     running: Running, agents: Agents, service: str, point: str
 ) -> None:
+    # given: a refused refund that one agent has recorded as paid by hand, and cannot confirm alone
     order, case_id = await refused(running, agents)
     body = {"payment_id": str(uuid4()), "amount_minor": order.price, "way": "bank_transfer", "reference": "PO 114"}
     assert (await agents.act(case_id, "hand-payments", "anna", **body)).status_code == 202
     payment_id = await agents.accepted(case_id)
     path = f"hand-payments/{payment_id}/decision"
     assert (await agents.act(case_id, path, "anna", confirmed=True)).status_code == 409
-    await armed(running, service, point)
-    answer = await _beside(dies(running, service, point), agents.act(case_id, path, "boris", confirmed=True))
-    assert answer.status_code == 202
+    # when: a second agent confirms it, and a service dies meanwhile
+    await restart(running.product, service, point)
+    confirming = asyncio.create_task(agents.act(case_id, path, "boris", confirmed=True))
+    await died(running.product, service, point)
+    start_again(running.product, service)
+    assert (await confirming).status_code == 202
+    # then: it is booked once, the bank is not asked again, and there is a receipt of each direction
     await running.judge.statuses([order], "refunded")
     await running.judge.quiet()
     assert await at_the_bank(running, order) == []
@@ -203,8 +176,3 @@ async def test_what_two_people_paid_by_hand_is_booked_once_though_a_service_dies
         "payments", "SELECT kind FROM receipts WHERE order_id = %s::uuid AND issued_at IS NOT NULL", order.id
     )
     assert sorted(row[0] for row in receipts) == ["sale", "sale_return"]
-
-
-async def _beside(death: Awaitable[object], action: Awaitable[httpx.Response]) -> httpx.Response:
-    _, answer = await asyncio.gather(death, action)
-    return answer

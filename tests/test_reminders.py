@@ -17,10 +17,12 @@ _ENDS = "UPDATE lives SET valid_until = now(), look_at = now() WHERE order_id = 
 
 
 async def test_which_mails_a_buyer_gets_until_an_esim_ends(running: Running) -> None:
+    # given: three delivered eSIMs
     low, used_up, unused = [await running.shop.buy("esimka") for _ in range(3)]
     profiles = await running.judge.delivered([low, used_up, unused])
     iccid_of_low, iccid_of_used_up, _ = [str(profile["iccid"]) for profile in profiles]
 
+    # when: the data of the first run low, and those of the second are used up; then: each has a mail
     await running.sandbox.use_data(iccid_of_low, _TOTAL * 79 // 100)
     await running.sandbox.use_data(iccid_of_low, _TOTAL * 85 // 100)
     [mail] = await mails(running, low, "data_low")
@@ -29,12 +31,13 @@ async def test_which_mails_a_buyer_gets_until_an_esim_ends(running: Running) -> 
     [mail] = await mails(running, used_up, "data_low")
     assert "80" not in mail["subject"]
 
-    # All of it, on the same day: the mailbox had its reminder; the page and the shop know.
+    # when: the first is used up on the same day; then: the timeline says so, and there is no second mail
     await running.sandbox.use_data(iccid_of_low, _TOTAL)
     await timeline_has(running, low, "100 %")
     await timeline_has(running, used_up, "100 %")
     await timeline_has(running, low, "80 %")
 
+    # when: the end of the third approaches, and comes; then: a mail for each
     assert await running.product.query("provisioning", _AGES, unused.id)
     [mail] = await mails(running, unused, "expiring")
     assert re.search(r"/account/[\w-]+", mail["text"])

@@ -19,6 +19,7 @@ UNMADE = {"target": "operator.download_order", "effect": "out_of_stock", "match"
 @pytest.mark.parametrize("forgotten", [False, True], ids=["remembered", "inbox-forgotten"])
 async def test_nothing_happens_twice(running: Running, forgotten: bool) -> None:
     """Without its inbox a service knows facts by their business keys alone (a replay older than the inbox)."""
+    # given: delivered and refunded orders
     product = running.product
     await running.sandbox.faults(UNMADE)
     made = await running.shop.buy_many(4)
@@ -28,6 +29,7 @@ async def test_nothing_happens_twice(running: Running, forgotten: bool) -> None:
     before = await ledgers(running)
     assert before[2]
 
+    # when: every service reads its topics from the beginning
     read = await asyncio.to_thread(positions, product)
     await asyncio.gather(*(service.stop() for service in product.services.values()))
     await asyncio.to_thread(forget_offsets, product)
@@ -41,6 +43,7 @@ async def test_nothing_happens_twice(running: Running, forgotten: bool) -> None:
     for name in NAMES:
         await product.forgive(name)  # the bad records of other tests are put aside again
 
+    # then: bank, operator and mail server have nothing more than before
     assert await running.judge.delivered(made) == profiles
     await running.judge.refunded(unmade, beside=profiles)
     bank, operator, mails = await ledgers(running)

@@ -12,6 +12,7 @@ from opentelemetry.semconv._incubating.attributes import service_attributes
 from opentelemetry.semconv.attributes import error_attributes, http_attributes, server_attributes, url_attributes
 from prometheus_client.parser import text_string_to_metric_families
 
+from product.faults import NO_SUCH_PROFILE
 from product.harness import Running
 from product.judge import until
 from product.traces import Span, Trace
@@ -19,7 +20,6 @@ from shared.contracts import BuyerContact, Event, RefundRequested
 from shared.messaging.cloudevents import to_wire
 from shared.telemetry.tracing import new_traceparent
 
-REFUSED = {"target": "operator.download_order", "effect": "refuse", "subjectCode": "8.2.5", "reasonCode": "3.9"}
 #: A service's span for each signal; a dash: it has none on these two ways (it calls nobody, or does no due work there).
 SPANS = {
     "ordering": {
@@ -146,7 +146,7 @@ async def test_every_service_gives_every_signal(running: Running) -> None:
     order = await running.shop.place(traceparent=delivered)
     await running.shop.pay(order)
     profiles = await running.judge.delivered([order])
-    await running.sandbox.faults(REFUSED)
+    await running.sandbox.faults(NO_SUCH_PROFILE)
     order = await running.shop.place(traceparent=refunded)
     await running.shop.pay(order)
     await running.judge.refunded([order], beside=profiles)

@@ -75,6 +75,7 @@ async def post(running: Running, path: str, body: object) -> httpx.Response:
 async def test_a_strangers_order_leads_to_nothing_of_the_buyers(
     running: Running, over: Literal["http", "kafka"], proved: bool
 ) -> None:
+    # given: a buyer with a code, whose mailbox may be proved
     victim = await running.shop.buy()
     await running.judge.statuses([victim], "delivered")
     [mail] = await codes(running, victim.buyer.email)
@@ -87,6 +88,7 @@ async def test_a_strangers_order_leads_to_nothing_of_the_buyers(
         await until(known)
     before = await contact(running, victim)
 
+    # when: a stranger orders under the buyer's address, and asks for a correction of the contact
     stranger = Stranger(address=victim.buyer.email)
     place = running.shop.place if over == "http" else running.shop.submit
     order = await place("esimka", stranger)
@@ -106,6 +108,7 @@ async def test_a_strangers_order_leads_to_nothing_of_the_buyers(
     # Whatever follows from it has followed when a later order is delivered.
     await running.judge.statuses([await running.shop.buy()], "delivered")
 
+    # then: the buyer's contact, code and page are as before, and nothing of them went elsewhere
     assert await contact(running, victim) == before
     # The mail server finds an address in whatever case, so this looks at the stranger's spelling of it too.
     assert await codes(running, victim.buyer.email) == [mail], "the code was mailed again"

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from product.faults import NO_SUCH_PROFILE
 from product.harness import Running
 from product.running import NAMES, READY_SECONDS, Product
 from product.shop import Order
@@ -16,13 +17,7 @@ ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "10"))
 ORDERS = 15
 LOSABLE = ("bank.token", "bank.check_status", "bank.refund", "operator.download_order", "operator.confirm_order")
 UNMADE_PLAN = "kz-3gb-15d"
-UNMADE = {
-    "target": "operator.download_order",
-    "effect": "refuse",
-    "subjectCode": "8.2.5",
-    "reasonCode": "3.9",
-    "match": {"profileType": "kz-data"},
-}
+UNMADE = {**NO_SUCH_PROFILE, "match": {"profileType": "kz-data"}}
 
 
 @pytest.mark.long

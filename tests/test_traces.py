@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from product.faults import NO_SUCH_PROFILE
 from product.harness import Running
 from product.judge import until
 from product.privacy import leaks, published
@@ -58,7 +59,6 @@ RETURN_WORK = {
 }
 #: Work that looks at many orders at once, or at none.
 TIMERS = {"work clear_sessions", "work derive_statuses", "work watch_orders", "work watch_expiry", "work watch_plan"}
-REFUSED = {"target": "operator.download_order", "effect": "refuse", "subjectCode": "8.2.5", "reasonCode": "3.9"}
 
 
 def check(trace: Trace, hops: Mapping[str, set[str]], work: Tasks) -> None:
@@ -103,7 +103,7 @@ async def test_a_delivered_order_is_one_trace(running: Running, way: str) -> Non
 
 
 async def test_a_refunded_order_is_one_trace(running: Running) -> None:
-    await running.sandbox.faults(REFUSED)
+    await running.sandbox.faults(NO_SUCH_PROFILE)
     parent = new_traceparent(sampled=True)
     order = await running.shop.place(traceparent=parent)
     await running.shop.pay(order)

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from product.faults import NO_SUCH_PROFILE
 from product.harness import Running, harness
 from product.privacy import leaks
 from product.rights import admitted, as_service, drop_service
@@ -23,12 +24,6 @@ from release.migrations import migrate_as_released
 from shared.kernel import migrations
 from shared.testing.backends import backends
 
-NO_SUCH_PROFILE = {
-    "target": "operator.download_order",
-    "effect": "refuse",
-    "subjectCode": "8.2.5",
-    "reasonCode": "3.9",
-}
 PRESENT = os.environ.get("PYTHONPATH", "")
 
 

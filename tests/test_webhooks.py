@@ -40,44 +40,57 @@ async def secret_of(running: Running, order: Order) -> str:
 
 
 async def test_a_webhook_that_never_comes_is_not_waited_for(running: Running) -> None:
+    # given: the bank sends no webhooks
     await running.sandbox.faults({"target": "bank.webhook", "effect": "drop"})
+    # when: buyers order and pay
     orders = await running.shop.buy_many(3)
+    # then: each order is delivered
     await running.judge.delivered(orders)
 
 
 async def test_a_wrong_secret_is_refused_and_changes_nothing(running: Running) -> None:
+    # given: an order whose payment page is open
     order = await running.shop.place()
     await running.shop.page(order)
     asked = len(await status_calls(running, order))
+    # when: a webhook comes with a wrong secret; then: it is refused, and the bank is not asked
     assert await post(running, await forged(running, order, "0" * 32)) == 403
     assert len(await status_calls(running, order)) == asked
     await unpaid(running, order)
+    # when: the buyer pays; then: the order is delivered
     await running.shop.pay(order)
     await running.judge.delivered([order])
 
 
 async def test_the_right_secret_only_makes_us_ask_the_bank(running: Running) -> None:
+    # given: an order whose payment page is open
     order = await running.shop.place()
     await running.shop.page(order)
+    # when: a webhook with the right secret says that it is paid
     assert await post(running, await forged(running, order, await secret_of(running, order))) == 200
 
     async def not_asked() -> str:
         return "" if await status_calls(running, order) else "the bank was not asked"
 
+    # then: the bank is asked, and the order is not paid
     await until(not_asked)
     await unpaid(running, order)
+    # when: the buyer pays; then: the order is delivered
     await running.shop.pay(order)
     await running.judge.delivered([order])
 
 
 async def test_altered_and_repeated_webhooks_change_nothing(running: Running) -> None:
+    # given: a bank whose webhooks are altered and repeated
     altered = {"amount": 1, "currency": "USD", "invoiceId": "999999999"}
     await running.sandbox.faults(
         {"target": "bank.webhook", "effect": "forge", "fields": altered, "times": 1},
         {"target": "bank.webhook", "effect": "duplicate", "count": 4, "times": 2},
     )
+    # when: buyers order and pay; then: each order is delivered
     orders = await running.shop.buy_many(3)
     profiles = await running.judge.delivered(orders)
+    # when: old webhooks come again, altered; then: nothing changes
     for order in orders:
         await running.sandbox.resend_webhook(order.invoices[0], times=3)
         await running.sandbox.resend_webhook(order.invoices[0], fields={"code": "error", "reasonCode": 484})
