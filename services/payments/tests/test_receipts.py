@@ -59,13 +59,18 @@ async def issued(running: "Payments", count: int = 1) -> list[ReceiptIssued]:
 
 
 async def test_a_sale_and_its_return(selling: "Start") -> None:
+    # given: a shop with a cash register
     running = await selling()
     trace = "00-" + "5a" * 16 + "-" + "1b" * 8 + "-01"
+    # when: an order is paid
     order = await running.ordered(trace=trace)
     await running.sandbox.pay(await running.page(order))
+    # then: it has a receipt
     [sale] = await issued(running)
     assert (sale.kind, sale.amount.amount, sale.refund_id, sale.order_id) == ("sale", PRICE, None, order.order_id)
+    # when: the order is refunded
     settled = await refunded(running, order)
+    # then: it has a receipt of the return, which names the sale; the buyer's data stay here
     returned = next(one for one in await issued(running, 2) if one.kind == "sale_return")
     assert (returned.refund_id, returned.amount.amount) == (settled.refund_id, PRICE)
     sold, back = await running.sandbox.ledger_cashbox()
@@ -82,17 +87,23 @@ async def test_a_sale_and_its_return(selling: "Start") -> None:
 
 
 async def test_partial_refunds_have_a_return_each(selling: "Start") -> None:
+    # given: a paid order
     running = await selling()
     order = await running.paid()
+    # when: it is refunded in two parts
     for minor in (200000, 300000):
         await refunded(running, order, minor)
+    # then: each part has a receipt
     await issued(running, 3)
     assert sorted(one["total"] for one in await running.sandbox.ledger_cashbox()) == [200000, 300000, PRICE]
 
 
 async def test_vat_and_contact_where_the_register_is_to_have_them(selling: "Start") -> None:
+    # given: a register that is to have tax and contact
     running = await selling(register={"vat_percent": "16", "send_contact": True})
+    # when: an order is paid
     await running.paid()
+    # then: its receipt has both
     await issued(running)
     [sold] = await running.sandbox.ledger_cashbox()
     [line] = sold["positions"]
@@ -127,11 +138,14 @@ OTHERWISE = {"original_in_duplicate": False, "history_filters": False, "flat_reg
 async def test_one_receipt_whatever_happens_to_the_reply(
     selling: "Start", fault: JsonObject, behaviour: dict[str, bool]
 ) -> None:
+    # given: a register whose reply fails in this way
     running = await selling()
     await running.sandbox.cashbox_behaviour(**behaviour)
     await running.sandbox.faults({"target": "cashbox.check", "times": 1, **fault})
+    # when: an order is paid and refunded
     order = await running.paid()
     await refunded(running, order)
+    # then: there is one receipt of each
     events = await issued(running, 2)
     assert {event.kind for event in events} == {"sale", "sale_return"}
 
@@ -141,9 +155,12 @@ def forged(**data: object) -> JsonObject:
 
 
 async def test_a_receipt_of_a_register_without_connection_is_one_without_a_link(selling: "Start") -> None:
+    # given: a register without connection to the tax authority
     running = await selling()
     await running.sandbox.faults(forged(TicketUrl=None, OfflineMode=True))
+    # when: an order is paid
     await running.paid()
+    # then: its receipt has no link
     [sale] = await issued(running)
     assert sale.ticket_url == ""
 
@@ -153,6 +170,7 @@ async def test_a_return_names_the_register_also_where_the_sale_did_not(
     selling: "Start", settings: dict[str, str]
 ) -> None:
     """The settings know it, or another receipt of the same register does."""
+    # given: a sale whose receipt names no register
     running = await selling(register=settings)
     await running.sandbox.faults(forged(Cashbox=None))
     order = await running.paid()
@@ -160,7 +178,9 @@ async def test_a_return_names_the_register_also_where_the_sale_did_not(
     if not settings:
         await running.paid()
         await issued(running, 2)
+    # when: the order is refunded
     await refunded(running, order)
+    # then: there is a receipt of the return
     await issued(running, 2 if settings else 3)
 
 
@@ -170,6 +190,7 @@ REFUSED: JsonObject = {"effect": "refuse", "code": 505}
 @pytest.mark.parametrize("target", ["cashbox.history", "cashbox.authorize", "cashbox.zreport"])
 async def test_failures_of_the_other_calls_lose_no_receipt(selling: "Start", target: str) -> None:
     """The reply is lost, and then whatever is asked next is cut, late, or refused."""
+    # given: a register with an expired session and an old shift, and calls that fail in turn
     running = await selling()
     await running.paid()
     await issued(running)
@@ -187,10 +208,13 @@ async def test_failures_of_the_other_calls_lose_no_receipt(selling: "Start", tar
 
 
 async def test_an_outage_delays_receipts_only_and_loses_none(selling: "Start", sandbox: RunningSandbox) -> None:
+    # given: a fiscal service that is down
     running = await selling()
     outage = await sandbox.faults({"target": "cashbox.check", "effect": "refuse", "code": 505})
+    # when: orders are paid, and one is refunded
     orders = [await running.paid() for _ in range(3)]
     await refunded(running, orders[0])
+    # then: payments go on, four receipts wait, and the service is not called in a tight loop
     await running.stage.events(OrderPaid, count=3)
 
     async def waiting() -> bool:
@@ -202,31 +226,41 @@ async def test_an_outage_delays_receipts_only_and_loses_none(selling: "Start", s
     # Nobody hammers a service that is away: the whole queue pauses together.
     asked = (await sandbox.active_faults())[-1]["hits"]
     assert asked < 20
+    # when: the service is back
     await sandbox.client.delete(f"/control/faults/{outage[0]['id']}")
+    # then: all four are issued
     events = await issued(running, 4)
     assert {event.kind for event in events} == {"sale", "sale_return"}
 
 
 async def test_receipts_wait_for_an_unreachable_fiscal_service(selling: "Start") -> None:
+    # given: a fiscal service that nobody can reach
     running = await selling(webkassa_url="http://127.0.0.1:9")
+    # when: an order is paid
     await running.paid()
+    # then: its receipt waits with the reason
     await running.until_rows("SELECT 1 AS found FROM work WHERE last_error LIKE 'authorize: ConnectError%'")
     assert running.metric("webkassa_calls_total", operation="authorize", outcome="away") >= 1
 
 
 async def test_two_instances_take_turns(selling: "Start", stage: Stage) -> None:
     """One request at a time for each register, whoever has the receipt in hand."""
+    # given: two instances, and a register that takes one request at a time
     running = await selling()
     url = running.service.settings.database_url
     await stage.service(build, Settings, **(_again(running) | {"database_url": url}))
+    # when: eight orders are paid
     orders = [running.order_placed(order_number=str(20000000 + number)) for number in range(8)]
     await stage.publish(*orders, *(running.contact_of(order) for order in orders))
     pages = [await running.page(order) for order in orders]
     await asyncio.gather(*(running.sandbox.pay(page) for page in pages))
+    # then: there are eight receipts, without a violation
     await issued(running, 8)
 
+    # when: they are refunded
     approved = [running.refund_approved(order, PRICE) for order in orders]
     await stage.publish(*approved)
+    # then: there are eight more
     await issued(running, 16)
 
 
@@ -263,6 +297,7 @@ async def test_turns_never_overlap(selling: "Start") -> None:
 
 async def test_a_receipt_of_a_killed_instance_is_found_and_not_issued_again(selling: "Start") -> None:
     """The turn ends with the leases of the instance."""
+    # given: an instance that is lost while the register is at work for it
     running = await selling()
     await running.sandbox.faults({"target": "cashbox.check", "effect": "delay", "seconds": 0.8, "times": 1})
     order = await running.paid()
@@ -271,11 +306,13 @@ async def test_a_receipt_of_a_killed_instance_is_found_and_not_issued_again(sell
     async with running.service.database.transaction() as tx:
         await tx.execute("DELETE FROM instances WHERE id = :owner", owner=owner)
         await tx.execute("UPDATE work SET owner = NULL, state = 'unknown' WHERE owner = :owner", owner=owner)
+    # then: another one finds the receipt
     [event] = await issued(running)
     assert event.order_id == order.order_id
 
 
 async def test_storefronts_without_a_register_get_no_receipts(selling: "Start") -> None:
+    # given: an order of a shop without a register
     running = await selling()
     order = await running.ordered(storefront="esimka")
 
@@ -283,37 +320,46 @@ async def test_storefronts_without_a_register_get_no_receipts(selling: "Start") 
         answer = await running.post(f"/orders/{order.order_id}/payment", key="other-key")
         return answer.json() if answer.status_code == 200 else None
 
+    # when: the order is paid
     await running.sandbox.pay(await running.stage.eventually(page))
     await running.paid_event(order)
+    # then: there is no receipt and no call
     await running.quiet()
     assert await running.rows("SELECT 1 AS found FROM receipts") == []
     assert await running.sandbox.requests(path="/webkassa") == []
 
 
 async def test_a_refund_of_an_order_sold_before_there_was_a_register(start: "Start", selling: "Start") -> None:
+    # given: an order that was paid before its shop had a register
     before = await start()
     # Without any register nothing rides in the transactions but work and events.
     assert before.service.database.participants == [before.service.task_worker, before.service.outbox]
     order = await before.paid()
     url = before.service.settings.database_url
+    # when: it is refunded when the shop has one
     running = await selling(database_url=url)
     await refunded(running, order)
+    # then: there is no receipt
     await running.quiet()
     assert await running.rows("SELECT 1 AS found FROM receipts") == []
 
 
 async def test_a_receipt_with_invalid_content_waits_for_a_person(selling: "Start") -> None:
+    # given: a receipt that the register refuses for its content
     running = await selling()
     await running.sandbox.faults({"target": "cashbox.check", "effect": "refuse", "code": 9, "times": 1})
     order = await running.paid()
+    # then: it waits for a person, and agents see why
     [row] = await running.until_rows("SELECT key, last_error FROM work WHERE state = 'parked'")
     assert "code 9" in row["last_error"]
     path = f"/orders/{order.order_id}/receipts"
     [shown] = (await running.get(path)).json()["receipts"]
     assert (shown["state"], shown["receipt_id"], shown["why"]) == ("parked", row["key"], row["last_error"])
+    # when: an agent, and nobody else, has it tried again
     again = f"/receipts/{row['key']}/retry"
     assert (await running.post(again)).status_code == 401
     assert (await running.post(again, key="agent-key")).status_code == 202
+    # then: it is issued, and cannot be tried again
     [event] = await issued(running)
     [shown] = (await running.get(path)).json()["receipts"]
     assert (shown["state"], shown["ticket_url"]) == ("issued", event.ticket_url)

@@ -90,20 +90,24 @@ async def test_a_full_refund_after_a_partial_one_is_made_once(start: "Start") ->
 
 
 async def test_an_agent_reports_the_outcome_of_a_parked_refund(start: "Start") -> None:
+    # given: nothing to decide; then: a report is refused
     running = await start(refund_doubt_seconds=0.3)
     order = await running.paid()
     path = f"/refunds/{uuid7()}/finding"
     assert (await running.request("POST", path, key="agent-key", json={"made": True})).status_code == 409
     assert (await running.request("POST", path, key="shop-key", json={"made": True})).status_code == 401
     assert (await running.request("POST", path, key="agent-key", json={})).status_code == 422
+    # given: a refund with an unknown outcome
     approved = running.refund_approved(order, 200000)
     await running.sandbox.faults({"target": "bank.refund", "effect": "drop", "times": 1})
     await running.stage.publish(approved)
     await running.until_rows("SELECT 1 FROM work WHERE state = 'parked'")
+    # when: an agent reports twice that it was not made
     path = f"/refunds/{approved.refund_id}/finding"
     for status in (200, 409):
         answer = await running.request("POST", path, key="agent-key", json={"made": False})
         assert answer.status_code == status
+    # then: the first report counts, and the refund is made once
     await running.stage.events(RefundSettled)
     await running.quiet()
     assert await running.ledger_says() == await running.bank_says()
@@ -112,6 +116,7 @@ async def test_an_agent_reports_the_outcome_of_a_parked_refund(start: "Start") -
 
 @pytest.mark.parametrize("effect", ["lose_reply", "drop", "http_error", "refuse"])
 async def test_a_cancel_without_a_reply_is_settled_by_asking(start: "Start", effect: str) -> None:
+    # given: an attempt whose money is held, and another one that has paid the order
     running = await start(poll_first_seconds=600)
     order = await running.ordered()
     first = await running.page(order)
@@ -121,8 +126,10 @@ async def test_a_cancel_without_a_reply_is_settled_by_asking(start: "Start", eff
         await tx.execute("UPDATE attempts SET state = 'failed'")
     await running.sandbox.pay(await running.page(order))
     await running.paid_event(order)
+    # when: the bank's reply to the cancellation gets lost, or is an error
     await running.sandbox.faults({"target": "bank.cancel", "effect": effect, "times": 1})
     await running.sandbox.resend_webhook(first["invoiceId"])
+    # then: the status settles it, and the books agree
     await running.stage.eventually(lambda: _cancelled(running, first["invoiceId"]))
     await running.quiet()
     assert await running.ledger_says() == await running.bank_says()
@@ -138,11 +145,14 @@ async def _cancelled(running: "Payments", invoice: str) -> bool:
 
 
 async def test_agents_and_buyers_get_the_reason_of_a_failed_payment(start: "Start") -> None:
+    # given: a card without enough money
     running = await start()
     order = await running.ordered()
     await running.sandbox.pay(await running.page(order), INSUFFICIENT_FUNDS)
     await running.until_rows("SELECT 1 FROM attempts WHERE state = 'failed'")
+    # when: an agent looks at the attempts
     found = (await running.get(f"/orders/{order.order_id}/attempts")).json()
+    # then: there is a sentence for the buyer in each language, and the bank's code for the agent
     [attempt] = found["attempts"]
     assert (attempt["state"], attempt["reason_code"]) == ("failed", 484)
     assert attempt["buyer"] == {

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
+from sandbox.bank.tokens import LONG_SCOPE
 from sandbox.client import SandboxClient
 from sandbox.server import Server
 from sandbox.settings import Settings
@@ -29,6 +30,21 @@ class RunningSandbox(SandboxClient):
     async def webhooks_idle(self) -> None:
         """Return when every webhook has been delivered, dropped or given up."""
         await self.stands.bank.webhooks.idle()
+
+    async def return_by_bank_staff(self) -> None:
+        """Return the whole of the bank's one payment, as its own staff would do it."""
+        form = {
+            "grant_type": "client_credentials",
+            "scope": LONG_SCOPE,
+            "client_id": "sandbox",
+            "client_secret": "sandbox-secret",
+            "terminal": Settings().bank_terminals[0],
+        }
+        [transaction] = await self.ledger_bank()
+        token = (await self.client.post("/epay/oauth2/token", data=form)).json()["access_token"]
+        headers = {"authorization": f"Bearer {token}"}
+        answer = await self.client.post(f"/epay/api/operation/{transaction['id']}/refund", headers=headers)
+        answer.raise_for_status()
 
     async def struck(self, seconds: float = 10.0) -> None:
         """Return when the newest fault rule has struck. Raises TimeoutError after so many seconds."""
