@@ -117,7 +117,7 @@ def sender(mail: Mail) -> tuple[str, str]:
 
 
 async def price(running: Running, wanted: int) -> int:
-    """What the shop is told that the plan costs, as soon as it is the wanted price."""
+    """The price of the plan that the shop reads, once it is the wanted one."""
     url = f"{running.product.url('ordering')}/storefront"
     found = [0]
 

@@ -54,7 +54,7 @@ async def test_the_buyer_pays_in_a_browser_and_no_card_data_comes_to_us(running:
         assert page.errors == []
         asked = {urlsplit(url).netloc for url in page.requests}
 
-    # The browser spoke with the shop and the bank only, and what the bank told us of the card went nowhere.
+    # The browser spoke with the shop and the bank only, and what the bank sent us about the card went nowhere.
     assert asked == {urlsplit(sandbox.http_url).netloc}
     await running.judge.delivered([order])
     numbers = [text for card in (INSUFFICIENT_FUNDS, SUCCESS) for text in ways_to_write(card)]

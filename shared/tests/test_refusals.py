@@ -102,7 +102,7 @@ async def test_it_says_what_was_taken_away_and_goes_on_when_it_is_back(
         late, wanted = paid(), words.format(prefix=stage.prefix)
 
         async def refused() -> bool:
-            """Brokers hear of a change of rights a moment later: what is told before it still gets through."""
+            """Brokers apply a change of rights a moment later: what is published before it still gets through."""
             nonlocal late
             late = paid()
             await stage.publish(late)

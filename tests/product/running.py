@@ -158,7 +158,7 @@ class Product:
         return await answers_ok(port, "/health/live")
 
     def arm(self, name: str, failpoints: str = "", **environment: str) -> None:
-        """What the next start of this service is told."""
+        """Set failpoints and settings for the next start of this service."""
         self.services[name].environment |= {"FAILPOINTS": failpoints, **environment}
 
     async def stop(self) -> None:

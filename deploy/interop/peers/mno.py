@@ -9,7 +9,7 @@ from pySim.esim.es2p import Es2pApiServerHandlerMno, Es2pApiServerMno
 
 
 class Mno(Es2pApiServerHandlerMno):
-    """Writes down what it is told."""
+    """Records the notifications that it receives."""
 
     def __init__(self, state: Path) -> None:
         self._state = state

@@ -1,4 +1,4 @@
-"""What a pod is told is what its service starts with: the settings class itself reads it, as in the pod."""
+"""A service starts with the settings of its pod: the settings class itself reads it, as in the pod."""
 
 from pathlib import Path
 

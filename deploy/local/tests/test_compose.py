@@ -1,4 +1,4 @@
-"""What containers are told comes from the local stack's declarations; docker-compose.yml asks for nothing else.
+"""The containers' settings come from the local stack's declarations; docker-compose.yml asks for nothing else.
 
 And what the file promises: no root, nothing to write to but volumes, nobody with another's secrets.
 """

@@ -30,7 +30,7 @@ sys.exit(asyncio.run(main()))
 """
 
 
-#: Prints its port, who answers there, and its own child's process id; ends when it is told to.
+#: Prints its port, who answers there, and its own child's process id; ends on a signal.
 TOGETHER = """
 import asyncio, sys
 from dataclasses import replace

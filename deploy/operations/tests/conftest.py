@@ -55,7 +55,7 @@ class Shifted:
 
 
 class Life:
-    """All facts that may be told of one order; `at` is when it was placed and paid."""
+    """All events that one order may have; `at` is when it was placed and paid."""
 
     def __init__(self, at: datetime | None = None, storefront: str = "esimka") -> None:
         self.at = at or datetime.now(UTC)
@@ -212,7 +212,7 @@ class Operations(RunningService):
         await DeleteOldRecords(self.service.database, timedelta(days=30), timedelta(days=400)).delete()
 
     async def evaluated(self) -> None:
-        """Wait for an evaluation that has seen everything told until now."""
+        """Wait for an evaluation that has seen every event until now."""
         now = self.clock.now()
         sql = "SELECT bool_and(evaluated_at > :now AND as_of > :now) AS done FROM evaluations HAVING count(*) > 10"
 

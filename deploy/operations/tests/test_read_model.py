@@ -40,7 +40,7 @@ _OF_ARRIVAL = {column.name for table in metadata.tables.values() for column in t
 
 
 def _story(life: "type[Life]") -> list[Event]:
-    """Everything that can be told of two orders of one buyer, twice where it can happen twice."""
+    """Every event that can be published about two orders of one buyer, twice where it can happen twice."""
     one, two = life(datetime.now(UTC) - DAY), life()
     two.about["buyer_id"] = two.buyer_id = one.buyer_id
     denied = _denied(one)

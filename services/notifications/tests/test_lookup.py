@@ -23,7 +23,7 @@ SELECT 'qr', s.id, s.id, s.id, '{}', 'due', :now FROM unnest(CAST(:subjects AS u
 
 
 class Counting:
-    """A database that counts its readings, and fails while told to."""
+    """A database that counts its readings, and fails on request."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

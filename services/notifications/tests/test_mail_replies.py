@@ -36,7 +36,7 @@ ENDLESS = b"250-more\r\n" * 200_000
 
 @dataclass
 class Server:
-    """Replies as in GOOD; to the mailbox `bad@…`, from a stage on, as told. `slowly`: a byte now and then."""
+    """Replies as in GOOD; to the mailbox `bad@…`, from a stage on, as given. `slowly`: a byte now and then."""
 
     stage: str
     reply: bytes

@@ -52,7 +52,7 @@ async def test_a_refusal_is_one_mail_and_a_retry_that_succeeds_another(start: "S
     assert await running.kinds(buyer.email, 2) == ["refund", "refused"]
     mail = next(one for one in await running.sandbox.mails(buyer.email) if ".refused@" in one["message_id"])
     assert "12 990,00 KZT" in plain(mail["text"]) or "12,990.00 KZT" in plain(mail["text"])
-    # Tried again and refused again, told twice and in any order: no mail; the page says it.
+    # Tried again and refused again, published twice and in any order: no mail; the page says it.
     await running.stage.publish(failed(buyer, 2), retried(buyer, 2), failed(buyer, 2), failed(buyer, None))
     await running.until_rows("SELECT 1 FROM mails WHERE kind = 'retried'")
     await running.stage.publish(retried(buyer, 3), buyer.settled())

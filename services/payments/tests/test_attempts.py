@@ -231,7 +231,7 @@ async def test_held_money_of_a_second_attempt_is_released(start: "Start") -> Non
 
 
 async def test_a_payment_in_progress_is_asked_again(start: "Start") -> None:
-    # given: a payment in progress, of which the bank has told
+    # given: a payment in progress, which the bank has reported
     running = await start(poll_first_seconds=600)
     order = await running.ordered()
     page = await running.page(order)
@@ -298,7 +298,7 @@ async def test_a_storefront_gets_a_refusal_where_the_bank_gives_no_token(start: 
     await running.sandbox.faults({"target": "bank.token", "effect": "http_error", "status": 503, "times": 1})
     away = await running.post(path)
 
-    # then: the shop is told which, and the next request is answered
+    # then: the answer to the shop names it, and the next request is answered
     assert (away.status_code, away.headers["retry-after"]) == (503, "2")
     await running.sandbox.faults({"target": "bank.token", "effect": "refuse", "times": 1})
     assert (await running.post(path)).status_code == 502

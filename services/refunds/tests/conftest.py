@@ -43,7 +43,7 @@ PAID_AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
 class Life:
-    """All facts that may be told of one order."""
+    """All events that one order may have."""
 
     def __init__(self, storefront: str = "qazaq-esim", currency: str = "KZT", paid_at: datetime = PAID_AT) -> None:
         self.order_id = uuid7()

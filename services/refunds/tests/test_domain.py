@@ -134,7 +134,7 @@ def test_a_sign_of_use_counts_however_old_it_is(state: str, at: datetime) -> Non
 
 
 def test_an_old_install_state_with_a_new_count_denies_nothing() -> None:
-    """An operator counts bytes now, and has told the install state once: that it is installed does not say that it
+    """An operator counts bytes now, and has reported the install state once: that it is installed does not say that it
     still is not activated."""
     of = order("qazaq-esim", currency="KZT", **seen("installed", 0, NOON + HOUR, install_observed_at=NOON - HOUR))
     asked = case(

@@ -117,7 +117,7 @@ async def open_action(case: Case) -> UUID:
     return UUID(action["action_id"])
 
 
-@pytest.mark.parametrize("attempt", [1, None], ids=["now", "told-by-an-older-version"])
+@pytest.mark.parametrize("attempt", [1, None], ids=["now", "from-an-older-version"])
 async def test_a_refusal_shows_the_banks_reason_and_what_is_owed(start: "Start", attempt: int | None) -> None:
     running = await start()
     case = await refused(running, attempt=attempt)
@@ -144,7 +144,7 @@ async def test_a_retry_is_published_once_and_the_case_is_under_way_until_the_ban
     await case.publish(case.failed(2))
     shown = await case.until(under_way=False, attempts=2)
     assert (shown["failure"], await case.state()) == ("no (2)", "needs_person")
-    await case.publish(case.failed(1), case.retried(2))  # told again, late: nothing changes
+    await case.publish(case.failed(1), case.retried(2))  # again, late: nothing changes
     assert (await case.retry()).status_code == 202
     assert len(await running.stage.all_events(RefundRetryRequested)) == 2
     trail = await running.rows("SELECT who FROM audit WHERE what = 'refund_retry_requested'")

@@ -110,7 +110,7 @@ async def test_duplicates_and_replays_open_one_case(start: "Start") -> None:
     running = await start()
     life = running.life()
     sent = await running.stage.publish(*life.everything())
-    await running.stage.publish(*life.everything())  # the same facts told as new events
+    await running.stage.publish(*life.everything())  # the same facts as new events
     await running.stage.republish(*sent, *sent)
     await running.stage.publish(other := running.life().paid())
 

@@ -57,8 +57,8 @@ def buyers(count: int) -> tuple[list[UUID], list[Record]]:
 def orders(buyer_ids: Sequence[UUID], *, traced: float, per_second: float | None = None) -> list[Record]:
     """An order of each buyer, paid now, or one after the other at a rate, from now on.
 
-    `traced` is the share of orders whose trace is recorded. To be sent soon: half a minute after the payment buyers are
-    told to wait, which is more work.
+    `traced` is the share of orders whose trace is recorded. Send them soon: half a minute after the payment a
+    waiting buyer gets a mail about the delay, which is more work.
     """
     now = datetime.now(UTC)
     apart = timedelta(seconds=1 / per_second if per_second else 0)

@@ -40,7 +40,7 @@ async def slow_operator(
     async with httpx.AsyncClient(base_url=stack.url("sandbox"), trust_env=False) as sandbox:
         (await sandbox.put("/control/faults", json=rules)).raise_for_status()
     alone: list[float] = []
-    while len(alone) < _ONE_BY_ONE:  # a few at a time: nobody is told to wait meanwhile
+    while len(alone) < _ONE_BY_ONE:  # a few at a time, so that no mail about a delay is due
         alone += await driver.one_by_one(await prepare(_A_FEW, 0.01, None), pause=0.02)
     steady = await driver.paced(await prepare(int(_PER_SECOND * seconds), 0.01, None), _PER_SECOND)
     taken = [delivery.ended - delivery.due for delivery in steady]

@@ -74,7 +74,7 @@ def status(options: argparse.Namespace) -> int:
 def _listing(
     options: argparse.Namespace, path: str, show: Callable[[list[Item]], None], order: str, **filters: Any
 ) -> int:
-    """Items of all services; one that does not answer is told apart, and the others are shown."""
+    """Items of all services; one that does not answer is named in a line of its own."""
     found: list[Item] = []
     unanswered: dict[str, ServiceError] = {}
     with OperationsClient(addresses.find(), options.service) as operations_client:

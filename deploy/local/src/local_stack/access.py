@@ -1,4 +1,4 @@
-"""The table of rights (deploy/access/access.json), as the brokers of a stack are told it."""
+"""The table of rights (deploy/access/access.json), as the brokers of a stack get it."""
 
 import json
 from collections.abc import Mapping

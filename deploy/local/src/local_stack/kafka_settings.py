@@ -67,7 +67,7 @@ class Listeners:
         }
 
     def _rights(self, password: str) -> dict[str, str]:
-        # PLAIN knows the admin alone: by it a broker without users is told who they are.
+        # PLAIN knows the admin alone: it creates the other users at a broker that has none.
         plain = (
             "org.apache.kafka.common.security.plain.PlainLoginModule required "
             f'username="{ADMIN}" password="{password}" user_{ADMIN}="{password}";'

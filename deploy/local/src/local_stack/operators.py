@@ -15,7 +15,7 @@ _PUSHES = "sandbox-pushes-{operator}"
 
 
 def of_provisioning(site: Site) -> Mapping[str, str]:
-    """What provisioning is told of its operators, and they of it."""
+    """Provisioning's settings for its operators, and theirs for it."""
     sandbox = site.url("sandbox")
     operators = [
         {

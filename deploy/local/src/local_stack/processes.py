@@ -44,7 +44,7 @@ class Child(Protocol):
 
 
 class _Guard:
-    """Our side of guard.py: started with the first child, told of every group."""
+    """Our side of guard.py: started with the first child; it gets the id of every process group."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None

@@ -1,4 +1,4 @@
-"""The product's own processes, declared: what to run, where it listens, what it must be told."""
+"""The product's own processes, declared: what to run, where it listens, its settings."""
 
 import base64
 import hashlib
@@ -51,14 +51,14 @@ class Component:
     migrate: tuple[str, ...] | None = None
     """Run to its end before the process is started with the stack; None for a component without a database."""
     migrate_environment: Callable[[Site], Environment] = lambda _site: {}
-    """What `migrate` is told otherwise than the process itself."""
+    """Settings of `migrate` that differ from those of the process itself."""
     start_seconds: float = 60.0
     other_ports: tuple[tuple[str, int], ...] = ()
     """Further ports it listens on, as (name, preferred)."""
     pages: tuple[tuple[str, str], ...] = ()
     """What a person may open, as (title, path)."""
     settings_of: Callable[[Site], Mapping[str, Environment]] = lambda _site: {}
-    """What the others are told because it is there, by component (`"*"`: all)."""
+    """Settings that the other components get because this one runs, by component (`"*"`: all)."""
 
     @property
     def has_database(self) -> bool:

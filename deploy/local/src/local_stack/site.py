@@ -99,7 +99,7 @@ class Site:
             self.operations_keys.setdefault(holder, f"dev_{secrets.token_urlsafe(24)}")
 
     def invent_kafka_passwords(self, users: Iterable[str]) -> None:
-        """Make those that are not there yet. From then on everybody is told who they are."""
+        """Make the passwords that are missing. From then on every client signs in."""
         for user in users:
             self.kafka_passwords.setdefault(user, secrets.token_urlsafe(24))
 

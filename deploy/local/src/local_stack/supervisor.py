@@ -1,4 +1,4 @@
-"""The detached process behind `make up`: starts the stack, restarts what crashes, stops it when told to."""
+"""The detached process behind `make up`: starts the stack, restarts what crashes, stops it on a signal."""
 
 import asyncio
 import os
@@ -71,7 +71,7 @@ class Supervisor:
         return 0
 
     async def _start(self) -> bool:
-        """Whether the stack came up; False when it was told to stop first."""
+        """Whether the stack came up; False when a signal stopped it first."""
         start, stop = asyncio.create_task(self._stack.up()), asyncio.create_task(self._stop.wait())
         await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()

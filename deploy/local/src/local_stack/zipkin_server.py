@@ -159,7 +159,7 @@ def application(zipkin: Zipkin) -> Starlette:
 
 
 def main() -> None:
-    """Serve until told to stop."""
+    """Serve until a signal stops it."""
     zipkin = Zipkin(int(os.environ["ZIPKIN_PAGE_PORT"]), Path(os.environ["ZIPKIN_LOG"]))
     port = int(os.environ["ZIPKIN_OTLP_PORT"])
     uvicorn.run(application(zipkin), host=LOOPBACK, port=port, log_level="warning", access_log=False)

@@ -61,7 +61,7 @@ class Console(RunningService):
             return (await tx.execute(sql, **parameters)).mappings()
 
     async def known(self, *orders: OrderEvent) -> None:
-        """Until the read model has all facts that were told of these orders."""
+        """Until the read model has all published facts of these orders."""
         ids = [one.order_id for one in orders]
         sql = "SELECT count(DISTINCT order_id) AS n FROM facts WHERE order_id = ANY(CAST(:ids AS uuid[]))"
 

@@ -23,7 +23,7 @@ EMAIL = "anna.secret@example.org"
 async def delivered(
     running: "Console", number: str, buyer: UUID | None = None, iccid: str = "8999702000000000001"
 ) -> OrderPaid:
-    """An order's whole way, told."""
+    """Events of an order's whole way."""
     fact = paid()
     fact = fact.model_copy(update={"order_number": number, "buyer_id": buyer or fact.buyer_id})
     about = {

@@ -76,7 +76,7 @@ def narrowings(before: Shape, after: Shape) -> Iterator[tuple[str, str]]:
     for name, shape in before.items():
         now = after.get(name)
         if now is None:
-            # A renamed thing is gone too; what belonged to a table that is gone is not told one by one.
+            # A renamed thing is gone too; the parts of a table that is gone are not listed one by one.
             if f"table {_table(name)}" in after or name.startswith(("table ", "function ")):
                 yield name, "is gone (or has another name)"
         elif name.startswith("column "):

@@ -29,7 +29,7 @@ class Command:
 
 #: What compares a database with the release's own idea of it, or runs its migrations one by one.
 _OF_THE_SHAPE = ("test_tables.py", "test_migration.py")
-#: For continuous integration: what stores facts and due work, is told twice, and puts records aside.
+#: For continuous integration: tests that store facts and due work, read facts twice, and put records aside.
 SELECTION = {
     "ordering": ("test_submissions.py",),
     "payments": ("test_charging_twice.py",),

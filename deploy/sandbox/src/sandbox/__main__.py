@@ -14,7 +14,7 @@ from sandbox.settings import Settings
 
 
 async def serve(settings: Settings) -> int:
-    """Serve until told to stop."""
+    """Serve until a signal stops it."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

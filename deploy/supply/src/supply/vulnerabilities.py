@@ -1,7 +1,7 @@
 """Known vulnerabilities of what is locked, asked of OSV by pip-audit.
 
-"Nothing is known" and "nobody could be asked" are told apart: pip-audit calls a package that its source has never heard
-of "skipped" and ends well, and ends in the same way for a finding and for a network that is down.
+"Nothing is known" and "nobody could be asked" are two results here: pip-audit calls a package that its source does
+not know "skipped" and ends well, and ends in the same way for a finding and for a network that is down.
 """
 
 import datetime as dt

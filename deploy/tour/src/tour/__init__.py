@@ -1,1 +1,1 @@
-"""The guided tour: acts on a stack of their own, told in plain words and judged by the sandbox's ledgers."""
+"""The guided tour: acts on a stack of their own, in plain words, judged by the sandbox's ledgers."""

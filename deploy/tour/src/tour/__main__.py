@@ -18,7 +18,7 @@ async def _until_stopped(*, stay: bool) -> int:
 
 
 def main() -> int:
-    """Returns the exit code: 0 only if every act ended as told."""
+    """Returns the exit code: 0 only if every act ended as expected."""
     parser = argparse.ArgumentParser(prog="python -m tour", description="Acts on a stack of their own.")
     parser.add_argument("--stay", action="store_true", help="keep the stack at the end, until Ctrl-C, to look around")
     arguments = parser.parse_args()

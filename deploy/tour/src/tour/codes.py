@@ -31,7 +31,7 @@ def draw(text: str, *, ink_is_dark: bool) -> list[str]:
     """The code in half blocks, one string per two rows of modules.
 
     `ink_is_dark`: the blocks are dark modules (black on a white ground); otherwise the blocks are the light ones, for
-    a terminal that cannot be told its colours and writes light on dark.
+    a terminal whose colours cannot be set and that writes light on dark.
     """
     code = qrcode.QRCode(error_correction=ERROR_CORRECT_L, border=QUIET_ZONE, mask_pattern=_MASK)
     code.add_data(text)

@@ -24,7 +24,7 @@ class NotShownError(Exception):
 
 @dataclass
 class Outcome:
-    """How an act ended. `seconds` is its whole duration; it is ok when nothing in it went otherwise than told.
+    """How an act ended. `seconds` is its whole duration; it is ok when everything in it went as expected.
 
     `not_shown` is the reason why the act could not be performed here at all; then nothing is known of what it shows.
     """

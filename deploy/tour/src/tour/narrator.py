@@ -47,7 +47,7 @@ class Step:
         self.words = words
 
     def failed(self, words: str) -> None:
-        """What to leave standing when it did not come as told."""
+        """What stays on the screen when it did not come as expected."""
         self.words, self.good = words, False
 
     def start(self) -> None:
@@ -101,7 +101,7 @@ class Narrator:
         (self.right if step.good else self.wrong)(step.words)
 
     def right(self, words: str) -> None:
-        """It came as told."""
+        """It came as expected."""
         self._marked("[green]✓[/]", words)
 
     def wrong(self, words: str) -> None:

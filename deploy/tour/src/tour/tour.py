@@ -121,7 +121,7 @@ def _conclude(stack: Stack, narrator: Narrator, outcomes: list[Outcome]) -> None
         if outcome.not_shown is not None:
             narrator.line(f"“{outcome.name}” is not shown here: {outcome.not_shown}")
         if not outcome.ok:
-            narrator.line(f"“{outcome.name}” did not end as told:")
+            narrator.line(f"“{outcome.name}” did not end as expected:")
             for sentence in outcome.unmet:
                 narrator.line(f"  {sentence}")
             for name in outcome.logs:

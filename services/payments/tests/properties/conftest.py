@@ -341,7 +341,7 @@ class World:
         assert await self.compare() == []
 
     async def judge_events(self) -> None:
-        """What was told is what happened: each order paid once, each surplus and each refund told once."""
+        """The events are what happened: each order paid once, each surplus and each refund published once."""
         paid = Counter(one.event.order_id for one in await self.stage.all_events(OrderPaid))
         surplus = Counter(one.event.charge_id for one in await self.stage.all_events(DuplicateCharged))
         settled = Counter(one.event.refund_id for one in await self.stage.all_events(RefundSettled))

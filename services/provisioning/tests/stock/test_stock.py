@@ -73,7 +73,7 @@ async def test_two_instances_never_give_one_profile_to_two_orders(start: "Start"
     orders = await asyncio.gather(*(first.paid() for _ in range(40)))
     made = await first.stage.events(ProfileGenerated, count=40)
     assert len({one.event.iccid for one in made}) == 40
-    again = await asyncio.gather(*(second.stage.publish(order) for order in orders))  # the same facts, told again
+    again = await asyncio.gather(*(second.stage.publish(order) for order in orders))  # the same facts, published again
     assert len(again) == 40
     await first.stage.eventually(lambda: _settled(first))
     assert len(await first.stage.all_events(ProfileGenerated)) == 40

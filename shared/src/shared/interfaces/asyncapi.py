@@ -181,7 +181,7 @@ def _headers(event: type[Event]) -> Document:
             "description": "The contract's version with what was added since: information only.",
             "pattern": f"^urn:esim:event:{re.escape(event.topic)}:{event.version}\\.[0-9]+$",
         },
-        "ce_time": {"format": "date-time", "description": "When the fact was told (UTC)."},
+        "ce_time": {"format": "date-time", "description": "When the event was made (UTC)."},
         "content-type": {"const": CONTENT_TYPE},
         "traceparent": {"description": "W3C Trace Context: the order's trace goes on from here."},
     }

@@ -138,7 +138,7 @@ class Airalo:
         return await self._play("airalo.orders_async", call, accept)
 
     def _settle(self, request_id: str, url: str, body: dict[str, Any]) -> None:
-        """An accepted order is carried out, and the shop is told."""
+        """An accepted order is carried out, and the shop gets the webhook."""
         wrong = self._wrong(body)
         answer_body: dict[str, Any] = {"request_id": request_id}
         if wrong is not None:

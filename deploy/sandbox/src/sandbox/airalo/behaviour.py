@@ -18,7 +18,7 @@ class Spelling(BaseModel):
     filler: bool = False
     #: by_system: `apn.ios` and `apn.android`; automatic: phones find it themselves.
     apn: Literal["one", "by_system", "automatic"] = "one"
-    #: flag: the activation code ends in `$$1`. code: and the code is told.
+    #: flag: the activation code ends in `$$1`. code: and the code is given.
     confirmation: Literal["none", "flag", "code"] = "none"
     #: Orders and top-ups are taken, fail, and bring nothing.
     fails: bool = False

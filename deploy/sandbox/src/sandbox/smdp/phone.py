@@ -1,6 +1,6 @@
 """Control plays the phone: it scans codes, downloads, installs, uses and deletes profiles, and the operator tells.
 
-What is told: ES2+.HandleDownloadProgressInfo (SGP.22 v2.5 §5.3.5), and a signed push of the usage feed (README.md).
+What is sent: ES2+.HandleDownloadProgressInfo (SGP.22 v2.5 §5.3.5), and a signed push of the usage feed (README.md).
 """
 
 import hashlib
@@ -68,7 +68,7 @@ class Phone:
     async def step(
         self, profile: Profile, point: int | str, *, succeeded: bool, url: str, eid: str | None = None, **more: Any
     ) -> int | None:
-        """One notification point reached; the answer's HTTP status, None if nobody is to be told or answers."""
+        """One notification point reached; the answer's HTTP status, None if there is no address, or no answer."""
         state = _STATE_AFTER.get(str(point))
         if succeeded and state is not None:
             profile.eid = profile.eid or eid
@@ -82,7 +82,7 @@ class Phone:
     ) -> tuple[Profile | None, FailedError | None, list[int | None]]:
         """A phone reads a code and goes these steps: the profile, why it was refused, how notifications were answered.
 
-        A refusal of a known profile is told to the shop too, as a failed eligibility check with the phone's EID.
+        A refusal of a known profile is reported to the shop too, as a failed eligibility check with the phone's EID.
         """
         iccid = self.ledger.owner_of(matching_id)
         profile = self.ledger.get(iccid) if iccid else None

@@ -1,4 +1,4 @@
-"""The operator is down, so the order fails, the money goes back and the buyer is told why."""
+"""The operator is down, so the order fails, the money goes back and the buyer reads why."""
 
 import asyncio
 

@@ -94,7 +94,7 @@ async def _live(stage: Stage, outcome: Outcome, paid: Paid, code: str) -> None:
             outcome.expect(bool(seen["ok"]), f"the phone can {move} the profile", "sandbox")
             path.append(seen["installState"])
             await _knows(stage, paid, seen["installState"])
-        step.done(f"Profile {iccid}: {' → '.join(path)}, each told by the operator and known at once")
+        step.done(f"Profile {iccid}: {' → '.join(path)}, each reported by the operator and shown at once")
     with stage.narrator.step("A second phone scans it too") as step:
         seen = await sandbox.scan(code, _OTHER_PHONE)
         outcome.expect([seen.get("subjectCode"), seen.get("reasonCode")] == _SECOND_DEVICE, "it is refused", "sandbox")
@@ -107,7 +107,7 @@ async def _live(stage: Stage, outcome: Outcome, paid: Paid, code: str) -> None:
         used, source = life["used_bytes"]["value"], life["used_bytes"]["source"]
         outcome.expect(used == total, "all data is used", "provisioning")
         outcome.expect(life["plan_ends_at"] is not None, "the plan's validity runs from the first use", "provisioning")
-        step.done(f"Used up: {used / _GIGABYTE:.0f} of {total / _GIGABYTE:.0f} GB, told by the {source}, signed")
+        step.done(f"Used up: {used / _GIGABYTE:.0f} of {total / _GIGABYTE:.0f} GB, reported by the {source}, signed")
 
 
 async def _knows(stage: Stage, paid: Paid, state: str) -> None:

@@ -1,4 +1,4 @@
-"""Operations has listened to everything that was told: what must hold across the services holds."""
+"""Operations has read every event: what must hold across the services holds."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +18,7 @@ _SECONDS = 60.0
 
 
 async def perform(stage: Stage, outcome: Outcome) -> None:
-    """Wait until everything told until now has been read and judged, and compare with the bank's own ledger."""
+    """Wait until every event until now has been read and judged, and compare with the bank's own ledger."""
     url, key = stage.stack.url("operations"), stage.stack.state.operations_keys["operator"]
     headers = {"authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False) as http:

@@ -60,7 +60,7 @@ WHERE order_id = ANY(CAST(:orders AS uuid[])) AND plan_ends_at IS NOT NULL AND p
 class WatchOrders(RecordOnly):
     """Task `watch_orders`: orders that are paid and have no code yet.
 
-    First the buyer is told that the order is received (`answer`), later that it is delayed (`delay`).
+    The first mail says that the order is received (`answer`), a later one that it is delayed (`delay`).
     """
 
     kind = "watch_orders"

@@ -54,7 +54,7 @@ def _threshold(event: DataLow) -> UUID:
 
 
 def _ends(batch: Sequence[Received[ProfileExpiring]]) -> dict[UUID, TracedEvent]:
-    """The emails by subject: the same as those of the timers of an earlier release, so that no end is told twice."""
+    """The emails by subject, which timers of an earlier release use too, so that no end is announced twice."""
     ends = {}
     for received in batch:
         event = received.event

@@ -30,7 +30,7 @@ _Ended = ProfileGenerated | ProfileFailed
 
 
 class OwnEvents:
-    """Stores what the events say. `listener` is told of generated profiles, as when they are made."""
+    """Stores what the events say. `listener` gets the generated profiles, as when they are made."""
 
     def __init__(self, terms: ShopTerms, operators: Operators, listener: GenerationListener) -> None:
         self._terms = terms
