@@ -179,13 +179,13 @@ def complaint(annotation: object, metadata: list[object]) -> str:
 
 def test_no_border_takes_a_bare_value() -> None:
     bare = {
-        place: said
+        place: complained
         for place, annotation, metadata in (*fields_of_routes(), *fields_of_strangers())
-        if (said := complaint(annotation, metadata))
+        if (complained := complaint(annotation, metadata))
     }
     allowed = {place for place in bare if any(re.fullmatch(pattern, place) for pattern in BARE)}
     unused = [pattern for pattern in BARE if not any(re.fullmatch(pattern, place) for place in bare)]
-    assert {place: said for place, said in bare.items() if place not in allowed} == {}
+    assert {place: complained for place, complained in bare.items() if place not in allowed} == {}
     assert unused == [], "no such field is bare"
 
 
@@ -225,9 +225,9 @@ def arguments(tree: ast.Module) -> Iterator[str]:
     """Those that are neither switches nor of a type or a set of words."""
     for call in ast.walk(tree):
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "add_argument":
-            said = {one.arg: one.value for one in call.keywords}
-            switch = isinstance(action := said.get("action"), ast.Constant) and action.value != "append"
-            if not switch and not said.keys() & {"type", "choices"}:
+            options = {one.arg: one.value for one in call.keywords}
+            switch = isinstance(action := options.get("action"), ast.Constant) and action.value != "append"
+            if not switch and not options.keys() & {"type", "choices"}:
                 yield str(ast.literal_eval(call.args[0]))
 
 

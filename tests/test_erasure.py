@@ -221,8 +221,8 @@ async def asks(running: Running, order: Order) -> JsonObject:
     auth = running.shop.auth(order.storefront)
     answer = await stubborn(lambda: running.shop.http.post(url, json=body, headers=auth), again={404})
     assert answer.status_code in (200, 201), answer.text
-    said: JsonObject = answer.json()
-    return said
+    document: JsonObject = answer.json()
+    return document
 
 
 async def argued(running: Running, buyer: Buyer, case_id: str) -> None:
@@ -245,8 +245,8 @@ async def chats(running: Running, order: Order) -> None:
         await running.sandbox.telegram_write(CHAT, text)
 
         async def silent(count: int = count) -> str:
-            said = await running.sandbox.telegram_chat(CHAT)
-            return "" if len(said) >= count else f"the bot has not answered message {count}"
+            messages = await running.sandbox.telegram_chat(CHAT)
+            return "" if len(messages) >= count else f"the bot has not answered message {count}"
 
         await until(silent)
 

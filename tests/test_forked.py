@@ -29,14 +29,14 @@ def sandbox(folder: Path) -> tuple[ManagedProcess, int]:
 
 
 @pytest.mark.parametrize(
-    ("environment", "code", "said"),
+    ("environment", "code", "logged"),
     [
         ({}, 2, "DATABASE_URL: Field required"),
         ({"FAILPOINTS": "no.such.point"}, 1, "FAILPOINTS names 'no.such.point'"),  # read by an import
     ],
 )
 async def test_it_has_the_environment_and_the_log_of_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], code: int, said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], code: int, logged: str
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "of another")
     command = ("-m", "payments", "serve")
@@ -44,7 +44,7 @@ async def test_it_has_the_environment_and_the_log_of_its_own(
     process.start()
     assert await process.wait_exit(60)
     assert process.exit_code == code
-    assert said in (tmp_path / "log").read_text()
+    assert logged in (tmp_path / "log").read_text()
 
 
 async def test_it_is_killed_and_started_again_and_stopped(tmp_path: Path) -> None:

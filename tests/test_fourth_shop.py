@@ -134,11 +134,11 @@ async def all_refuse(running: Running, *, refused: bool) -> None:
     """Every service says by its metric whether it refuses the folder."""
 
     async def others() -> str:
-        said = []
+        missing = []
         for name in NAMES:
             text = (await running.shop.http.get(f"{running.product.url(name)}/metrics")).text
             if f"shops_folder_refused {float(refused)}" not in text:
-                said.append(name)
-        return ", ".join(said)
+                missing.append(name)
+        return ", ".join(missing)
 
     await until(others)

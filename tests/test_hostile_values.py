@@ -178,11 +178,11 @@ class Target:
             name, where = one["name"], one["in"]
             if one is not named and where != "path" and not one.get("required"):
                 continue
-            said = str(value) if one is named else self._known(name)
+            text = str(value) if one is named else self._known(name)
             if where == "path":
-                case.path = case.path.replace(f"{{{name}}}", quote(said, safe=""))
+                case.path = case.path.replace(f"{{{name}}}", quote(text, safe=""))
             else:
-                (case.headers if where == "header" else case.params)[name] = said
+                (case.headers if where == "header" else case.params)[name] = text
         return case
 
     def _known(self, parameter: str) -> str:
@@ -255,9 +255,9 @@ class Answer:
     def of(cls, answer: httpx.Response) -> "Answer":
         """Of what was answered."""
         problem = answer.headers.get("content-type", "").startswith("application/problem+json")
-        said = answer.json() if problem and answer.content else {}  # a HEAD has no body
-        fields = frozenset(error["field"] for error in said.get("errors", ()))
-        return cls(answer.status_code, said.get("type", ""), fields, answer.text[:200])
+        body = answer.json() if problem and answer.content else {}  # a HEAD has no body
+        fields = frozenset(error["field"] for error in body.get("errors", ()))
+        return cls(answer.status_code, body.get("type", ""), fields, answer.text[:200])
 
 
 async def ask(http: httpx.AsyncClient, target: Target, case: Case) -> Answer | None:
@@ -296,14 +296,16 @@ async def thrown(target: Target) -> list[str]:
             if not case.name:
                 usual[case.operation, case.caller] = await ask(http, target, case)
 
-        async def said_of_the_next() -> list[str]:
+        async def complaints_of_the_next() -> list[str]:
             return [
                 complaint(case, answer, usual.get((case.operation, case.caller)))
                 for case in waiting  # shared: each takes the next one
                 if (answer := await ask(http, target, case)) is not None
             ]
 
-        found = [said for several in await asyncio.gather(*(said_of_the_next() for _ in range(6))) for said in several]
+        found = [
+            sent for several in await asyncio.gather(*(complaints_of_the_next() for _ in range(6))) for sent in several
+        ]
     return sorted(set(found) - {""})
 
 

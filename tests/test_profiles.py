@@ -133,9 +133,9 @@ async def place_top_up(running: Running, iccid: str) -> Order:
     url = f"{running.product.url('ordering')}/orders"
     answer = await stubborn(lambda: running.shop.http.post(url, json=body, headers=headers))
     assert answer.status_code == 201, answer.text
-    said = answer.json()
-    price = said["price"]
-    return Order(said["order_id"], said["order_number"], "qazaq-esim", again, price["amount"], price["currency"])
+    placed = answer.json()
+    price = placed["price"]
+    return Order(placed["order_id"], placed["order_number"], "qazaq-esim", again, price["amount"], price["currency"])
 
 
 async def top_ups(running: Running, iccid: str) -> list[JsonObject]:

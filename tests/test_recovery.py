@@ -93,8 +93,8 @@ async def put_back(product: Product, name: str, file: Path) -> None:
 async def recover(product: Product, name: str, since: datetime) -> None:
     """`python -m <service> recover` with the service's own settings and rights."""
     environment = product.services[name].environment
-    said = await run(sys.executable, "-m", name, "recover", "--since", since.isoformat(), environment=environment)
-    assert "recovered; start it" in said
+    output = await run(sys.executable, "-m", name, "recover", "--since", since.isoformat(), environment=environment)
+    assert "recovered; start it" in output
 
 
 def admin_url(product: Product, name: str) -> str:

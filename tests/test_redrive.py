@@ -34,7 +34,7 @@ _EXTENDED = "ALTER SEQUENCE iccid_serial NO MAXVALUE"
 
 
 @dataclass
-class Said:
+class Printed:
     code: int
     out: str
     err: str
@@ -57,7 +57,7 @@ class Operator:
             "FULFIL_USER": "anna",
         }
 
-    async def fulfil(self, *words: str) -> Said:
+    async def fulfil(self, *words: str) -> Printed:
         process = await asyncio.create_subprocess_exec(
             *(FULFIL, *words),
             env=self._environment,
@@ -66,9 +66,9 @@ class Operator:
             stderr=asyncio.subprocess.PIPE,
         )
         out, err = await asyncio.wait_for(process.communicate(), 60)
-        said = Said(process.returncode or 0, out.decode(), err.decode())
-        assert not [mark for mark in BUYERS if mark in said.out + said.err], said
-        return said
+        printed = Printed(process.returncode or 0, out.decode(), err.decode())
+        assert not [mark for mark in BUYERS if mark in printed.out + printed.err], printed
+        return printed
 
 
 def alter(product: Product, statement: str) -> None:

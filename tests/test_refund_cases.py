@@ -25,8 +25,8 @@ async def asks(running: Running, order: Order, **body: object) -> JsonObject:
     auth = running.shop.auth(order.storefront)
     answer = await stubborn(lambda: running.shop.http.post(url, json=complete, headers=auth), again={404})
     assert answer.status_code in (200, 201), answer.text
-    said: JsonObject = answer.json()
-    return said
+    view: JsonObject = answer.json()
+    return view
 
 
 async def mails(running: Running, order: Order, part: str) -> list[JsonObject]:
@@ -73,10 +73,10 @@ async def test_unused_and_in_time_the_money_comes_back_once(running: Running, po
     asking = asyncio.create_task(asks(running, order))
     await died(running.product, "refunds", point)
     start_again(running.product, "refunds")
-    said = await asking
+    view = await asking
     # then: one case, decided on the operator's report, returns the money once and ends the profile
     await running.judge.statuses([order], "refunded")
-    assert (await asks(running, order))["case_id"] == said["case_id"]
+    assert (await asks(running, order))["case_id"] == view["case_id"]
     await running.judge.quiet()
     assert await refunds_at_the_bank(running, order) == [order.price]
     [profile] = await running.judge.new_profiles()
@@ -96,10 +96,10 @@ async def test_a_used_profile_is_no_ground_and_keeps_working(running: Running) -
     await running.sandbox.phone(profile["iccid"], 3, 4)
     await running.sandbox.use_data(profile["iccid"], 1)
     # when: the buyer asks for the money
-    said = await asks(running, order)
+    view = await asks(running, order)
     # then: the refusal names its clause, the bank is not asked, and the eSIM works on
     await mail_cites(running, order, "RF 3.1")
-    assert (await asks(running, order))["case_id"] == said["case_id"]
+    assert (await asks(running, order))["case_id"] == view["case_id"]
     await running.judge.statuses([order], "delivered")
     await running.judge.quiet()
     assert await refunds_at_the_bank(running, order) == []

@@ -130,8 +130,8 @@ async def test_a_retry_returns_the_money_once_though_payments_dies(
     await running.judge.statuses([order], "refunded")
     await running.judge.quiet()
     assert await at_the_bank(running, order) == [order.price]
-    said = await books(running, order)
-    assert (said["paid_out"], said["paid_by_hand"]) == (order.price, 0)
+    ledger = await books(running, order)
+    assert (ledger["paid_out"], ledger["paid_by_hand"]) == (order.price, 0)
     await mailed(running, order, ".settled")
     await mailed(running, order, ".refused")
 
@@ -167,8 +167,8 @@ async def test_what_two_people_paid_by_hand_is_booked_once_though_a_service_dies
     await running.judge.statuses([order], "refunded")
     await running.judge.quiet()
     assert await at_the_bank(running, order) == []
-    said = await books(running, order)
-    assert (said["paid_out"], said["paid_by_hand"]) == (order.price, order.price)
+    ledger = await books(running, order)
+    assert (ledger["paid_out"], ledger["paid_by_hand"]) == (order.price, order.price)
     assert (await agents.act(case_id, "retry", "boris", action_id=str(uuid4()))).status_code == 409
     for kind in (".refused", ".settled"):
         await mailed(running, order, kind)

@@ -16,10 +16,10 @@ from shared.testing.toy.settings import Settings
 
 
 async def recovered(stage: Stage, service: Service, **ago: float) -> list[str]:
-    said: list[str] = []
+    lines: list[str] = []
     settings = await stage.settings(Settings, service.name, database_url=service.settings.database_url)
-    await recover(toy.build(settings), service.clock.now() - timedelta(**ago), said.append)
-    return said
+    await recover(toy.build(settings), service.clock.now() - timedelta(**ago), lines.append)
+    return lines
 
 
 async def test_it_waits_until_the_service_is_stopped(stage: Stage) -> None:

@@ -37,7 +37,7 @@ def refused(**given: FieldValue) -> str:
 
 @pytest.mark.parametrize("environment", ["development", "test", "production"])
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message_part"),
     [
         ({"operations_keys": {"operations": ""}}, "OPERATIONS_KEYS[operations] is blank"),
         ({"agent_keys": {"anna": GOOD, "boris": "  "}}, "AGENT_KEYS[boris] is blank"),
@@ -50,14 +50,14 @@ def refused(**given: FieldValue) -> str:
     ],
     ids=str,
 )
-def test_blank_secrets_are_refused_by_name(environment: str, given: JsonObject, said: str) -> None:
+def test_blank_secrets_are_refused_by_name(environment: str, given: JsonObject, message_part: str) -> None:
     message = refused(environment=environment, **{"seal_private_key": GOOD, **given})
-    assert said in message
+    assert message_part in message
     assert GOOD not in message.partition("[type=")[0]
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message_part"),
     [
         ({}, "SEAL_PRIVATE_KEY is not set"),
         ({"seal_private_key": GOOD, "mail": "instant"}, "MAIL=instant is for tests"),
@@ -69,9 +69,9 @@ def test_blank_secrets_are_refused_by_name(environment: str, given: JsonObject, 
     ],
     ids=str,
 )
-def test_production_refuses_what_tests_may_have(given: JsonObject, said: str) -> None:
+def test_production_refuses_what_tests_may_have(given: JsonObject, message_part: str) -> None:
     Settings(**BASE, **given)
-    assert said in refused(environment="production", **given)
+    assert message_part in refused(environment="production", **given)
 
 
 def test_production_starts_with_secrets_of_its_own() -> None:

@@ -36,8 +36,8 @@ def test_the_provider_and_its_roles_in_their_order() -> None:
     assert list(provider.roles.items()) == list(ROLES.items())  # the first that somebody has counts
 
 
-@pytest.mark.parametrize(("missing", "said"), [("oidc_client_id", "OIDC_CLIENT_ID"), ("public_url", "PUBLIC_URL")])
-def test_half_a_provider_is_refused(missing: str, said: str) -> None:
+@pytest.mark.parametrize(("missing", "setting"), [("oidc_client_id", "OIDC_CLIENT_ID"), ("public_url", "PUBLIC_URL")])
+def test_half_a_provider_is_refused(missing: str, setting: str) -> None:
     given = {"oidc_issuer": "https://people.example", "oidc_client_id": "here", "public_url": "https://here.example"}
-    with pytest.raises(ValidationError, match=f"OIDC_ISSUER needs {said}"):
+    with pytest.raises(ValidationError, match=f"OIDC_ISSUER needs {setting}"):
         _settings(**{name: value for name, value in given.items() if name != missing})

@@ -90,9 +90,9 @@ class Shop:
         url = f"{self._product.url('ordering')}/orders"
         answer = await stubborn(lambda: self.http.post(url, json=body, headers=sent))
         assert answer.status_code == 201, answer.text
-        said = answer.json()
-        price = said["price"]
-        return Order(said["order_id"], said["order_number"], storefront, buyer, price["amount"], price["currency"])
+        placed = answer.json()
+        price = placed["price"]
+        return Order(placed["order_id"], placed["order_number"], storefront, buyer, price["amount"], price["currency"])
 
     async def submit(
         self, storefront: str = "esimka", buyer: Buyer | None = None, *, traceparent: str | None = None

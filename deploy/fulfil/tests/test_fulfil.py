@@ -73,7 +73,7 @@ def test_wrong_settings_are_named(services: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["dead-letters", "redrive", "--reason", "why not"], "either ids, or filters, or --all"),
         (["dead-letters", "redrive", ID, "--all", "--reason", "why not"], "either ids, or filters, or --all"),
@@ -82,12 +82,12 @@ def test_wrong_settings_are_named(services: str, tmp_path: Path) -> None:
     ],
 )
 def test_what_is_not_understood_asks_nobody(
-    words: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    words: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FULFIL_SERVICES", '{"payments": "http://127.0.0.1:1"}')
     monkeypatch.setenv("FULFIL_KEY", "k")
     assert main(words) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_service_that_does_not_answer_is_named(

@@ -39,8 +39,8 @@ class OneService:
         matched = [one for one in self.ids if one in wanted]
         taken = matched[: body.get("limit", 1000)]
         refused = [{"id": one, "reason": "unknown", "found": False} for one in wanted if one not in self.ids]
-        said = {"service": self.name, "dry_run": body["dry_run"], "taken": taken, "refused": refused}
-        return 200, {**said, "matched": len(matched), "left": len(matched) - len(taken)}
+        answer = {"service": self.name, "dry_run": body["dry_run"], "taken": taken, "refused": refused}
+        return 200, {**answer, "matched": len(matched), "left": len(matched) - len(taken)}
 
 
 @pytest.fixture

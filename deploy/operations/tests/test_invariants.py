@@ -76,11 +76,11 @@ async def test_each_rule_finds_the_order_that_breaks_it_and_lets_go_of_it_when_i
     asked = BuyerErasureRequested(
         buyer_id=nobody.buyer_id, storefront="esimka", request_id=uuid7(), requested_at=nobody.at - 25 * HOUR
     )
-    said: JsonObject = {"buyer_id": asked.buyer_id, "request_id": asked.request_id, "erased_at": nobody.at}
+    confirmation: JsonObject = {"buyer_id": asked.buyer_id, "request_id": asked.request_id, "erased_at": nobody.at}
     assert set(cases) | {"erasure_unconfirmed"} == {one.name for one in ALL if isinstance(one, OrderInvariant)}
 
     await running.known(*(fact for _, facts, _ in cases.values() for fact in facts))
-    await running.known(fresh.placed(), fresh.paid(), *smooth.smooth(), asked, PaymentsBuyerErased(**said))
+    await running.known(fresh.placed(), fresh.paid(), *smooth.smooth(), asked, PaymentsBuyerErased(**confirmation))
     await running.evaluated()
 
     async def found(name: str) -> set[str]:
@@ -98,7 +98,11 @@ async def test_each_rule_finds_the_order_that_breaks_it_and_lets_go_of_it_when_i
     assert 'invariant_violations{invariant="code_not_delivered",severity="page"} 2.0' in metrics
     assert 'invariant_violations{invariant="receipt_missing",severity="ticket"} 1.0' in metrics
 
-    others = (ProvisioningBuyerErased(**said), NotificationsBuyerErased(**said), RefundsBuyerErased(**said))
+    others = (
+        ProvisioningBuyerErased(**confirmation),
+        NotificationsBuyerErased(**confirmation),
+        RefundsBuyerErased(**confirmation),
+    )
     await running.known(*others, *(fact for _, _, facts in cases.values() for fact in facts))
     await running.evaluated()
 

@@ -175,9 +175,11 @@ async def test_nothing_of_an_erased_buyer_stays_and_nothing_comes_back(start: "S
 async def test_what_is_old_is_forgotten_unless_something_is_wrong_with_it(start: "Start", life: "type[Life]") -> None:
     keep = 30
     running = await start(keep_days=keep)
-    fine, broken, said = life(), life(), uuid7()
-    erased = BuyerErasureRequested(buyer_id=fine.buyer_id, storefront="esimka", request_id=said, requested_at=fine.at)
-    confirmed = PaymentsBuyerErased(buyer_id=fine.buyer_id, request_id=said, erased_at=fine.at)
+    fine, broken, request_id = life(), life(), uuid7()
+    erased = BuyerErasureRequested(
+        buyer_id=fine.buyer_id, storefront="esimka", request_id=request_id, requested_at=fine.at
+    )
+    confirmed = PaymentsBuyerErased(buyer_id=fine.buyer_id, request_id=request_id, erased_at=fine.at)
     await running.known(*fine.smooth(), fine.requested(), fine.revoked())
     await running.known(fine.approved(), fine.settled(), fine.charged_twice())
     await running.known(broken.placed(), broken.paid(), erased, confirmed, fine.contact())

@@ -31,7 +31,7 @@ Documents = dict[str, dict[str, Document]]
 
 
 @pytest.fixture(scope="module")
-def said() -> Documents:
+def generated() -> Documents:
     return asyncio.run(documents())
 
 
@@ -42,28 +42,28 @@ def services() -> dict[str, Service]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", DOCUMENTED)
-def test_what_is_committed_is_what_the_code_says(said: Documents, name: str, kind: str) -> None:
-    assert path_of(name, kind).read_text(encoding="utf-8") == text(said[name][kind]), "run `make interfaces`"
+def test_what_is_committed_is_what_the_code_says(generated: Documents, name: str, kind: str) -> None:
+    assert path_of(name, kind).read_text(encoding="utf-8") == text(generated[name][kind]), "run `make interfaces`"
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
-def test_openapi_is_valid_to_its_parser(said: Documents, name: str) -> None:
+def test_openapi_is_valid_to_its_parser(generated: Documents, name: str) -> None:
     from openapi_spec_validator import OpenAPIV31SpecValidator  # noqa: PLC0415 - it imports jsonschema, see below
 
-    assert [str(one) for one in OpenAPIV31SpecValidator(said[name]["openapi"]).iter_errors()] == []
+    assert [str(one) for one in OpenAPIV31SpecValidator(generated[name]["openapi"]).iter_errors()] == []
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
-def test_asyncapi_is_valid_by_its_official_schema(said: Documents, name: str) -> None:
+def test_asyncapi_is_valid_by_its_official_schema(generated: Documents, name: str) -> None:
     import jsonschema  # noqa: PLC0415 - it compiles 38 grammars, for seconds; each process collects this file
 
     schema = json.loads(gzip.decompress((HERE / "data" / "asyncapi-3.0.0.schema.json.gz").read_bytes()))
-    assert [one.message for one in jsonschema.Draft7Validator(schema).iter_errors(said[name]["asyncapi"])] == []
+    assert [one.message for one in jsonschema.Draft7Validator(schema).iter_errors(generated[name]["asyncapi"])] == []
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
-def test_every_reference_inside_a_document_leads_somewhere(said: Documents, name: str) -> None:
-    for document in said[name].values():
+def test_every_reference_inside_a_document_leads_somewhere(generated: Documents, name: str) -> None:
+    for document in generated[name].values():
         for reference in references(document):
             found = document
             for word in reference.removeprefix("#/").split("/"):
@@ -82,8 +82,8 @@ def references(value: object) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
-def test_every_http_operation_is_described(said: Documents, services: dict[str, Service], name: str) -> None:
-    document = said[name]["openapi"]
+def test_every_http_operation_is_described(generated: Documents, services: dict[str, Service], name: str) -> None:
+    document = generated[name]["openapi"]
     chapters = {tag["name"]: tag["description"] for tag in document["tags"]}
     for operation, one in operations(document):
         assert one["summary"].endswith("."), f"{operation} has no docstring: {one['summary']!r}"
@@ -98,10 +98,10 @@ def test_every_http_operation_is_described(said: Documents, services: dict[str, 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
 async def test_the_interface_names_the_operations_that_need_credentials(
-    said: Documents, services: dict[str, Service], name: str
+    generated: Documents, services: dict[str, Service], name: str
 ) -> None:
     """Asked without any, exactly those operations answer 401 that name a caller; nothing behind them is reached."""
-    document = said[name]["openapi"]
+    document = generated[name]["openapi"]
     answers = await unasked(services[name].app, document)
     assert len(answers) == len(list(operations(document))) - 1
     for operation, one in operations(document):
@@ -114,10 +114,10 @@ async def test_the_interface_names_the_operations_that_need_credentials(
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
-def test_examples_of_http_are_what_their_schemas_say(said: Documents, name: str) -> None:
+def test_examples_of_http_are_what_their_schemas_say(generated: Documents, name: str) -> None:
     import jsonschema  # noqa: PLC0415 - see above
 
-    document = said[name]["openapi"]
+    document = generated[name]["openapi"]
     for operation, one in operations(document):
         contents = [one.get("requestBody", {}).get("content", {})]
         contents += [answer.get("content", {}) for answer in one["responses"].values()]
@@ -128,11 +128,11 @@ def test_examples_of_http_are_what_their_schemas_say(said: Documents, name: str)
                     assert list(jsonschema.Draft202012Validator(schema).iter_errors(media["example"])) == [], operation
 
 
-def test_the_main_calls_have_examples(said: Documents) -> None:
+def test_the_main_calls_have_examples(generated: Documents) -> None:
     shown = {
         operation
         for name in DOCUMENTED
-        for operation, one in operations(said[name]["openapi"])
+        for operation, one in operations(generated[name]["openapi"])
         if "example" in json.dumps(one.get("requestBody", {}))
         or "example" in json.dumps(one["responses"].get("200", {}))
     }
@@ -147,9 +147,9 @@ def test_the_main_calls_have_examples(said: Documents) -> None:
 
 @pytest.mark.parametrize("name", DOCUMENTED)
 def test_asyncapi_tells_every_topic_that_is_written_or_read(
-    said: Documents, services: dict[str, Service], name: str
+    generated: Documents, services: dict[str, Service], name: str
 ) -> None:
-    document = said[name]["asyncapi"]
+    document = generated[name]["asyncapi"]
     declared = {(one["action"], one["channel"]["$ref"].rpartition("/")[2]) for one in document["operations"].values()}
     written = {("send", topic) for topic in owned_topics(name) if not topic.startswith("storefront.")}
     # The shops' own topics are one channel, whose address names the shop as a parameter.
@@ -162,12 +162,12 @@ def test_asyncapi_tells_every_topic_that_is_written_or_read(
         assert one["description"]
 
 
-def test_the_examples_of_events_can_be_read_by_the_code(said: Documents) -> None:
+def test_the_examples_of_events_can_be_read_by_the_code(generated: Documents) -> None:
     import jsonschema  # noqa: PLC0415 - see above
 
     shown = set()
     for name in DOCUMENTED:
-        document = said[name]["asyncapi"]
+        document = generated[name]["asyncapi"]
         for message in document["components"]["messages"].values():
             for example in message.get("examples", ()):
                 topic = next(one.topic for one in EVENTS.values() if one.__name__ == message["name"])
@@ -182,15 +182,15 @@ def test_the_examples_of_events_can_be_read_by_the_code(said: Documents) -> None
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
-def test_the_page_of_events_shows_them_all_and_fetches_nothing(said: Documents, name: str) -> None:
-    shown = page(said[name]["asyncapi"])
-    for topic in said[name]["asyncapi"]["channels"]:
+def test_the_page_of_events_shows_them_all_and_fetches_nothing(generated: Documents, name: str) -> None:
+    shown = page(generated[name]["asyncapi"])
+    for topic in generated[name]["asyncapi"]["channels"]:
         assert topic in shown
     assert "http://" not in shown
     assert "https://" not in shown.replace("https://shop.example", "")
 
 
-def test_the_official_parser_of_asyncapi_agrees(said: Documents, tmp_path: Path) -> None:
+def test_the_official_parser_of_asyncapi_agrees(generated: Documents, tmp_path: Path) -> None:
     """npm's `@asyncapi/parser`, where node is and the package can be had; the official schema is always asked."""
     npm, node = shutil.which("npm"), shutil.which("node")
     if npm is None or node is None:
@@ -206,7 +206,7 @@ def test_the_official_parser_of_asyncapi_agrees(said: Documents, tmp_path: Path)
         pytest.skip("@asyncapi/parser cannot be had here: the official JSON Schema alone has been asked")
     (tmp_path / "ask.mjs").write_text(PARSER)
     for name in DOCUMENTED:
-        (tmp_path / f"{name}.json").write_text(json.dumps(said[name]["asyncapi"]))
+        (tmp_path / f"{name}.json").write_text(json.dumps(generated[name]["asyncapi"]))
     files = [f"{name}.json" for name in DOCUMENTED]
     answer = subprocess.run(  # noqa: S603 - as above
         [node, "ask.mjs", *files], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True

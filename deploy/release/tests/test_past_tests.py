@@ -20,5 +20,5 @@ def test_what_worked_on_the_old_shape_works_on_the_new_one(name: str) -> None:
         pytest.skip(str(error))
     ended = command.run(stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert ended.returncode == 0, ended.stdout[-5000:]
-    [said] = [line for line in ended.stdout.splitlines() if line.startswith("databases of now: ")]
-    assert set(said.split()[3:]) == {name}
+    [line] = [line for line in ended.stdout.splitlines() if line.startswith("databases of now: ")]
+    assert set(line.split()[3:]) == {name}

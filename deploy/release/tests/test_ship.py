@@ -83,9 +83,9 @@ def test_what_is_not_released_leaves_nothing_behind(clone: Path, reason: str) ->
         git("tag", f"{SERVICE}-1.7.0", root=clone)
     before = state(clone)
     if reason == "dry run":
-        said: list[str] = []
-        ship(SERVICE, version, dry_run=True, root=clone, run=passing, say=said.append)
-        assert "can be released" in said[-1]
+        messages: list[str] = []
+        ship(SERVICE, version, dry_run=True, root=clone, run=passing, say=messages.append)
+        assert "can be released" in messages[-1]
     else:
         with pytest.raises(RefusedError):
             ship(SERVICE, version, root=clone, run=failing if reason == "failing tests" else passing)

@@ -26,7 +26,7 @@ def test_what_images_have_is_allowed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("metadata", "expected"),
     [
         (says("MIT"), "MIT"),
         (says("Apache-2.0 OR BSD-3-Clause", "whatever"), "Apache-2.0 OR BSD-3-Clause"),
@@ -34,12 +34,12 @@ def test_what_images_have_is_allowed() -> None:
         (says("", "MIT License", "License :: OSI Approved :: MIT License"), "MIT"),
     ],
 )
-def test_a_licence_is_read_where_it_is_named(said: RawMetadata, expected: str) -> None:
-    assert licences.licence("thing", said, POLICY) == expected
+def test_a_licence_is_read_where_it_is_named(metadata: RawMetadata, expected: str) -> None:
+    assert licences.licence("thing", metadata, POLICY) == expected
 
 
 @pytest.mark.parametrize(
-    "said",
+    "metadata",
     [
         says(),
         says("", "UNKNOWN"),
@@ -50,11 +50,11 @@ def test_a_licence_is_read_where_it_is_named(said: RawMetadata, expected: str) -
         says("", "", "License :: OSI Approved :: MIT License", "License :: Other/Proprietary License"),
     ],
 )
-def test_an_unknown_licence_is_refused(said: RawMetadata) -> None:
+def test_an_unknown_licence_is_refused(metadata: RawMetadata) -> None:
     with pytest.raises(UnknownLicenceError, match="no SPDX licence"):
-        licences.licence("thing", said, POLICY)
+        licences.licence("thing", metadata, POLICY)
 
-    (problem,) = licences.problems(SHIPPED, POLICY, lambda _: said)
+    (problem,) = licences.problems(SHIPPED, POLICY, lambda _: metadata)
     assert "in shop" in problem
 
 

@@ -44,9 +44,9 @@ async def test_nothing_is_left_of_a_buyer_who_is_forgotten_and_nothing_brings_th
     await running.until_rows("SELECT 1 FROM orders WHERE used_bytes = 77")
     assert "canary" in await _everything(running)
     await running.stage.publish(buyer.erasure())
-    [said] = await running.stage.events(NotificationsBuyerErased)
-    assert (said.event.buyer_id, said.event.request_id) == (buyer.buyer_id, buyer.case_id)
-    assert "PO 3.4" in said.event.kept[0]
+    [published] = await running.stage.events(NotificationsBuyerErased)
+    assert (published.event.buyer_id, published.event.request_id) == (buyer.buyer_id, buyer.case_id)
+    assert "PO 3.4" in published.event.kept[0]
     await running.sandbox.clear_faults()
     # Whatever comes late, or again, or as a tombstone.
     await running.stage.publish(buyer.contact(later=9), buyer.generated(), buyer.denied(later=9), buyer.code("918273"))
@@ -75,8 +75,8 @@ async def test_a_code_that_was_on_its_way_at_the_erasure_is_a_delivery(start: "S
     await running.until_rows("SELECT 1 FROM work WHERE owner IS NOT NULL")
     await running.stage.publish(buyer.erasure())
     await running.stage.events(NotificationsBuyerErased)
-    [said] = await running.stage.events(QrDelivered)
-    assert said.event.order_id == buyer.order_id
+    [published] = await running.stage.events(QrDelivered)
+    assert published.event.order_id == buyer.order_id
     left = await _everything(running)
     assert [canary for canary in CANARIES if canary in left] == []
     assert await running.rows("SELECT state FROM mails WHERE kind = 'qr'") == [{"state": "sent"}]

@@ -45,9 +45,9 @@ async def test_the_surplus_charge_is_refunded_and_the_kept_capture_is_not(start:
     [settled] = await running.stage.events(RefundSettled)
     assert (settled.event.refund_id, settled.event.charge_id) == (approved.refund_id, charged.charge_id)
     await running.quiet()
-    said = await running.bank_says()
-    assert said.pop(int(charged.invoice_id)) == (PRICE, PRICE)
-    assert list(said.values()) == [(PRICE, 0)]
+    totals = await running.bank_says()
+    assert totals.pop(int(charged.invoice_id)) == (PRICE, PRICE)
+    assert list(totals.values()) == [(PRICE, 0)]
     assert await running.ledger_says() == await running.bank_says()
     # when: the kept charge, and more, is to be refunded too
     await running.stage.publish(running.refund_approved(order, PRICE), running.refund_approved(order, 1))

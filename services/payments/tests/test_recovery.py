@@ -21,8 +21,8 @@ async def test_captures_and_refunds_are_those_of_the_bank(start: "Start") -> Non
     await running.stage.events(RefundSettled, count=2)
     bank = await running.sandbox.ledger_bank()
 
-    url, said = await put_back(running.stage, running.service, build)
-    assert "4 captures compared with the bank" in said
+    url, report = await put_back(running.stage, running.service, build)
+    assert "4 captures compared with the bank" in report
     running = await start(database_url=url, poll_first_seconds=600)
     await running.quiet()
 
@@ -47,9 +47,9 @@ async def test_a_capture_whose_event_was_never_published_is_found_at_the_bank(st
     order = await running.paid()
     bank = await running.sandbox.ledger_bank()
 
-    url, said = await put_back(running.stage, running.service, build, OrderPaid)
+    url, report = await put_back(running.stage, running.service, build, OrderPaid)
     found = "invoice ids asked for at the bank, 1 payments found"
-    assert any(found in line for line in said), (said, "it was the last one: no later event names it")
+    assert any(found in line for line in report), (report, "it was the last one: no later event names it")
     running = await start(database_url=url)
 
     paid = await running.paid_event(order)

@@ -62,8 +62,8 @@ async def test_a_profile_whose_event_was_never_published_is_cancelled(start: "St
     await running.paid()
     await running.stage.events(ProfileGenerated)
 
-    url, said = await put_back(running.stage, running.service, build, ProfileGenerated)
-    assert "provisioning.profile-generated: 0 own events" in said
+    url, report = await put_back(running.stage, running.service, build, ProfileGenerated)
+    assert "provisioning.profile-generated: 0 own events" in report
     running = await start(seal_private_key=key, database_url=url)
 
     async def states() -> bool:

@@ -38,14 +38,14 @@ ROWS = "SELECT d::text FROM dead_letters d ORDER BY id"
 
 async def everything_said(running: RunningToy) -> str:
     """All that the desk tells, as one text."""
-    said = [(await running.client.get(path)).text for path in ("/summary", "/dead-letters?limit=200", "/work", "/log")]
+    texts = [(await running.client.get(path)).text for path in ("/summary", "/dead-letters?limit=200", "/work", "/log")]
     for item in (await running.get("/dead-letters"))["items"]:
-        said.append((await running.client.get(f"/dead-letters/{item['id']}")).text)
+        texts.append((await running.client.get(f"/dead-letters/{item['id']}")).text)
         for dry_run in (True, False):
             body = {"ids": [item["id"]], "reason": "to see what it says", "dry_run": dry_run}
-            said.append((await running.client.post("/dead-letters/redrive", json=body)).text)
-    said += [(await running.client.get(path)).text for path in ("/dead-letters?limit=200", "/log")]
-    return "\n".join(said)
+            texts.append((await running.client.post("/dead-letters/redrive", json=body)).text)
+    texts += [(await running.client.get(path)).text for path in ("/dead-letters?limit=200", "/log")]
+    return "\n".join(texts)
 
 
 async def test_no_response_shows_the_content_of_a_sealed_record(enter: StartToy) -> None:
@@ -65,8 +65,8 @@ async def test_no_response_shows_the_content_of_a_sealed_record(enter: StartToy)
         BuyerContact.topic, PHONE.encode(), body, to_wire(spoilt | {"ce_type": BuyerContact.ce_type()})
     )
     await running.dead_letters(4)
-    said = await everything_said(running)
-    assert [canary for canary in CANARIES if canary in said] == []
+    answers = await everything_said(running)
+    assert [canary for canary in CANARIES if canary in answers] == []
     keyed = (await running.get("/dead-letters", key=MAIL))["items"]
     assert [item["sealed"] for item in keyed] == [True], "who knows the key finds the letter"
     assert keyed[0]["key"].startswith("#")

@@ -80,9 +80,9 @@ async def _measured(python: Path, name: str, options: Mapping[str, Any]) -> dict
     """What a peer's program says of itself: per_second, p50_ms, max_ms. Raises PeerFailedError."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(python, PROGRAMS / PEERS[name], stdin=pipe, stdout=pipe, stderr=pipe)
-    said, complaints = await process.communicate(json.dumps(options).encode() + b"\n")
+    output, complaints = await process.communicate(json.dumps(options).encode() + b"\n")
     # Celery's own banner is on the same output.
-    lines = [line for line in said.decode().splitlines() if line.startswith("{")]
+    lines = [line for line in output.decode().splitlines() if line.startswith("{")]
     if process.returncode or len(lines) != 1:
         raise PeerFailedError(f"{name} exited ({process.returncode}): {complaints.decode()[-2000:]}")
     measured: dict[str, float] = json.loads(lines[0])

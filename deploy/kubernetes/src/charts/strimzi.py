@@ -111,8 +111,8 @@ class _Model:
 
     def _class(self, found: ClassFile) -> Any:
         if found.enum:
-            said = [one for one in found.methods if "JsonValue" in one.annotations]
-            return {"enum": list(said[0].returned if said else found.constants)}
+            getters = [one for one in found.methods if "JsonValue" in one.annotations]
+            return {"enum": list(getters[0].returned if getters else found.constants)}
         if (subtypes := found.annotations.get("JsonSubTypes")) is not None:
             kinds = [(one["name"], one["value"].strip("L;")) for one in subtypes["value"]]
             field = found.annotations["JsonTypeInfo"]["property"]
@@ -191,11 +191,11 @@ def _is_for(versions: str | None) -> bool:
 
 
 def _limits(method: Method) -> dict[str, Any]:
-    said = method.annotations
+    annotations = method.annotations
     found = {
-        "pattern": said.get("Pattern", {}).get("value"),
-        "minimum": said.get("Minimum", {}).get("value"),
-        "maximum": said.get("Maximum", {}).get("value"),
-        "minItems": said.get("MinimumItems", {}).get("value"),
+        "pattern": annotations.get("Pattern", {}).get("value"),
+        "minimum": annotations.get("Minimum", {}).get("value"),
+        "maximum": annotations.get("Maximum", {}).get("value"),
+        "minItems": annotations.get("MinimumItems", {}).get("value"),
     }
     return {key: value for key, value in found.items() if value is not None}

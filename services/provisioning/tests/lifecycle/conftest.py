@@ -156,8 +156,8 @@ class LifecycleProvisioning:
         """The first observation of this profile in which these fields have these values."""
 
         def matches(event: ProfileObserved) -> bool:
-            said = {"state": event.install.state, "used": event.usage.used_bytes, **dict(event)}
-            return event.order_id == made.order_id and all(said[name] == value for name, value in fields.items())
+            reported = {"state": event.install.state, "used": event.usage.used_bytes, **dict(event)}
+            return event.order_id == made.order_id and all(reported[name] == value for name, value in fields.items())
 
         [found] = await self.stage.events(ProfileObserved, where=matches)
         return found.event

@@ -25,7 +25,7 @@ def at(hours: float) -> datetime:
     return SOLD + timedelta(hours=hours)
 
 
-def said(hours: float, **fields: FieldValue) -> Report:
+def report(hours: float, **fields: FieldValue) -> Report:
     return Report("feed", at(hours), **fields)
 
 
@@ -58,13 +58,13 @@ def test_the_check_digits_of_an_eid() -> None:
 
 def test_a_whole_life() -> None:
     facts = facts_of(
-        said(1, install="released"),
-        said(2, install="downloaded", eid=EID),
-        said(3, install="installed", eid=EID),
-        said(4, install="enabled", eid=EID),
-        said(5, used_bytes=0, total_bytes=100),
-        said(6, used_bytes=50, total_bytes=100, first_use_at=at(5.5)),
-        said(7, install="disabled", eid=EID),
+        report(1, install="released"),
+        report(2, install="downloaded", eid=EID),
+        report(3, install="installed", eid=EID),
+        report(4, install="enabled", eid=EID),
+        report(5, used_bytes=0, total_bytes=100),
+        report(6, used_bytes=50, total_bytes=100, first_use_at=at(5.5)),
+        report(7, install="disabled", eid=EID),
     )
     assert (facts.install.state, facts.install.source, facts.install.observed_at) == ("disabled", "feed", at(7))
     assert (facts.usage.used_bytes, facts.usage.total_bytes, facts.usage.observed_at) == (50, 100, at(6))
@@ -75,20 +75,20 @@ def test_a_whole_life() -> None:
 
 
 def test_unknown_is_not_unused() -> None:
-    facts = facts_of(said(1, install="released"))
+    facts = facts_of(report(1, install="released"))
     assert facts.usage.used_bytes is None
     assert facts.usage.observed_at is None
-    assert facts_of(said(1, used_bytes=0)).usage.used_bytes == 0
-    assert facts_of(said(1, used_bytes=0)).activated_at is None
-    assert facts_of(said(1, used_bytes=1)).activated_at == at(1)
-    assert facts_of(said(1, used_bytes=0)).install.state == "unknown"
+    assert facts_of(report(1, used_bytes=0)).usage.used_bytes == 0
+    assert facts_of(report(1, used_bytes=0)).activated_at is None
+    assert facts_of(report(1, used_bytes=1)).activated_at == at(1)
+    assert facts_of(report(1, used_bytes=0)).install.state == "unknown"
 
 
 def test_a_scanned_code_is_a_fact_of_its_own() -> None:
-    assert facts_of(said(1, install="released")).downloaded_at is None
-    assert facts_of(said(1, used_bytes=5)).downloaded_at is None
-    assert facts_of(said(2, install="downloaded"), said(1, install="released")).downloaded_at == at(2)
-    assert facts_of(said(3, install="enabled", install_since=at(2.5))).downloaded_at == at(2.5)
+    assert facts_of(report(1, install="released")).downloaded_at is None
+    assert facts_of(report(1, used_bytes=5)).downloaded_at is None
+    assert facts_of(report(2, install="downloaded"), report(1, install="released")).downloaded_at == at(2)
+    assert facts_of(report(3, install="enabled", install_since=at(2.5))).downloaded_at == at(2.5)
 
 
 def test_knowledge_stored_before_downloads_were_kept_reads_as_it_was() -> None:
@@ -99,36 +99,36 @@ def test_knowledge_stored_before_downloads_were_kept_reads_as_it_was() -> None:
 
 
 def test_what_was_deleted_had_been_installed() -> None:
-    facts = facts_of(said(2, install="deleted", eid=EID))
+    facts = facts_of(report(2, install="deleted", eid=EID))
     assert (facts.installed_at, facts.deleted_at, facts.activated_at) == (at(2), at(2), None)
-    assert facts_of(said(2, install="deleted"), said(3, install="installed")).install.state == "deleted"
+    assert facts_of(report(2, install="deleted"), report(3, install="installed")).install.state == "deleted"
 
 
 @pytest.mark.parametrize(
     ("first", "second", "verdict"),
     [
-        (said(2, install="installed"), said(3, install="released"), Verdict.STALE),
-        (said(2, install="enabled", install_since=at(0)), said(1, install="disabled"), Verdict.STALE),
-        (said(2, install="enabled"), said(1, install="disabled"), Verdict.APPLIED),  # installed earlier than known
-        (said(2, install="enabled"), said(3, install="disabled"), Verdict.APPLIED),
-        (said(2, used_bytes=10), said(3, used_bytes=9), Verdict.BACKWARDS),
-        (said(2, used_bytes=10), said(1, used_bytes=9), Verdict.APPLIED),  # first use was earlier than known
-        (said(2, used_bytes=10, first_use_at=at(0)), said(1, used_bytes=9), Verdict.STALE),
-        (said(2, used_bytes=10), said(3, used_bytes=10), Verdict.CONFIRMED),
-        (said(2, used_bytes=10), said(2, used_bytes=10), Verdict.KNOWN),
-        (said(2, install="installed"), said(3), Verdict.NOTED),
-        (said(2, install="installed"), said(3, install="installed", eid=EID), Verdict.CONFIRMED),
-        (said(2, install="installed", eid=EID), said(3, install="enabled", eid=OTHER_EID), Verdict.OTHER_DEVICE),
-        (said(2, install="installed", eid=EID), said(3, eid=OTHER_EID, failed=True), Verdict.OTHER_DEVICE),
-        (said(2, install="released"), said(3, eid=EID, failed=True), Verdict.FAILED_STEP),
-        (said(2, install="released"), said(3, install="installed", eid=EID[:-1] + "1"), Verdict.APPLIED),
-        (said(2, install="released"), said(3, install="installed", eid="12"), Verdict.APPLIED),
-        (said(2), said(72.2, install="installed"), Verdict.FUTURE),
-        (said(2), said(3, used_bytes=1, first_use_at=at(80)), Verdict.APPLIED),  # it was used, some time
-        (said(2), said(72.05, install="installed"), Verdict.APPLIED),  # within the tolerance
-        (said(2), said(-1, install="installed"), Verdict.IMPLAUSIBLE),
-        (said(2), said(3, used_bytes=1, first_use_at=at(-300)), Verdict.APPLIED),
-        (said(2), said(3, install="released", install_since=at(-300)), Verdict.APPLIED),  # from the pool
+        (report(2, install="installed"), report(3, install="released"), Verdict.STALE),
+        (report(2, install="enabled", install_since=at(0)), report(1, install="disabled"), Verdict.STALE),
+        (report(2, install="enabled"), report(1, install="disabled"), Verdict.APPLIED),  # installed earlier than known
+        (report(2, install="enabled"), report(3, install="disabled"), Verdict.APPLIED),
+        (report(2, used_bytes=10), report(3, used_bytes=9), Verdict.BACKWARDS),
+        (report(2, used_bytes=10), report(1, used_bytes=9), Verdict.APPLIED),  # first use was earlier than known
+        (report(2, used_bytes=10, first_use_at=at(0)), report(1, used_bytes=9), Verdict.STALE),
+        (report(2, used_bytes=10), report(3, used_bytes=10), Verdict.CONFIRMED),
+        (report(2, used_bytes=10), report(2, used_bytes=10), Verdict.KNOWN),
+        (report(2, install="installed"), report(3), Verdict.NOTED),
+        (report(2, install="installed"), report(3, install="installed", eid=EID), Verdict.CONFIRMED),
+        (report(2, install="installed", eid=EID), report(3, install="enabled", eid=OTHER_EID), Verdict.OTHER_DEVICE),
+        (report(2, install="installed", eid=EID), report(3, eid=OTHER_EID, failed=True), Verdict.OTHER_DEVICE),
+        (report(2, install="released"), report(3, eid=EID, failed=True), Verdict.FAILED_STEP),
+        (report(2, install="released"), report(3, install="installed", eid=EID[:-1] + "1"), Verdict.APPLIED),
+        (report(2, install="released"), report(3, install="installed", eid="12"), Verdict.APPLIED),
+        (report(2), report(72.2, install="installed"), Verdict.FUTURE),
+        (report(2), report(3, used_bytes=1, first_use_at=at(80)), Verdict.APPLIED),  # it was used, some time
+        (report(2), report(72.05, install="installed"), Verdict.APPLIED),  # within the tolerance
+        (report(2), report(-1, install="installed"), Verdict.IMPLAUSIBLE),
+        (report(2), report(3, used_bytes=1, first_use_at=at(-300)), Verdict.APPLIED),
+        (report(2), report(3, install="released", install_since=at(-300)), Verdict.APPLIED),  # from the pool
     ],
 )  # fmt: skip
 def test_what_a_report_is_worth(first: Report, second: Report, verdict: Verdict) -> None:
@@ -141,7 +141,7 @@ def test_what_a_report_is_worth(first: Report, second: Report, verdict: Verdict)
 
 
 def test_the_first_device_counts_also_when_its_report_comes_last() -> None:
-    late = [said(5, install="enabled", eid=OTHER_EID), said(2, install="installed", eid=EID)]
+    late = [report(5, install="enabled", eid=OTHER_EID), report(2, install="installed", eid=EID)]
     assert facts_of(*late) == facts_of(*reversed(late))
     assert facts_of(*late).eid == EID
     assert facts_of(*late).install.state == "installed"
@@ -150,36 +150,40 @@ def test_the_first_device_counts_also_when_its_report_comes_last() -> None:
 
 
 def test_a_failed_step_binds_the_profile_to_no_device() -> None:
-    facts = facts_of(said(1, eid=EID), said(2, install="downloaded", eid=OTHER_EID))
+    facts = facts_of(report(1, eid=EID), report(2, install="downloaded", eid=OTHER_EID))
     assert (facts.eid, facts.install.state) == (OTHER_EID, "downloaded")
 
 
 def test_which_device_was_first() -> None:
-    attempt_before = [said(1, eid=OTHER_EID), said(2, install="downloaded", eid=EID), said(3, install="installed")]
-    assert facts_of(*attempt_before, said(4, install="enabled", eid=OTHER_EID)).eid == EID
-    same_second = [said(1, install="deleted", eid=OTHER_EID), said(1, install="downloaded", eid=EID)]
+    attempt_before = [
+        report(1, eid=OTHER_EID),
+        report(2, install="downloaded", eid=EID),
+        report(3, install="installed"),
+    ]
+    assert facts_of(*attempt_before, report(4, install="enabled", eid=OTHER_EID)).eid == EID
+    same_second = [report(1, install="deleted", eid=OTHER_EID), report(1, install="downloaded", eid=EID)]
     assert facts_of(*same_second) == facts_of(*reversed(same_second))
     assert (facts_of(*same_second).eid, facts_of(*same_second).deleted_at) == (EID, None)
 
 
 def test_the_later_end_of_the_plan_counts() -> None:
-    assert facts_of(said(1, install="installed")).plan_ends_at(30) is None
-    assert facts_of(said(1, install="enabled")).plan_ends_at(30) == at(1) + timedelta(days=30)
-    assert facts_of(said(1, install="enabled", ends_at=at(2000))).plan_ends_at(30) == at(2000)
-    assert facts_of(said(1, install="enabled", ends_at=at(2))).plan_ends_at(30) == at(1) + timedelta(days=30)
-    assert facts_of(said(1, ends_at=at(2))).plan_ends_at(30) == at(2)
+    assert facts_of(report(1, install="installed")).plan_ends_at(30) is None
+    assert facts_of(report(1, install="enabled")).plan_ends_at(30) == at(1) + timedelta(days=30)
+    assert facts_of(report(1, install="enabled", ends_at=at(2000))).plan_ends_at(30) == at(2000)
+    assert facts_of(report(1, install="enabled", ends_at=at(2))).plan_ends_at(30) == at(1) + timedelta(days=30)
+    assert facts_of(report(1, ends_at=at(2))).plan_ends_at(30) == at(2)
 
 
 def test_a_moment_that_cannot_be_costs_nothing_beside_it() -> None:
     facts = facts_of(
-        said(3, install="enabled", install_since=at(200), used_bytes=7, usage_at=at(-99), first_use_at=at(99))
+        report(3, install="enabled", install_since=at(200), used_bytes=7, usage_at=at(-99), first_use_at=at(99))
     )
     assert (facts.install.state, facts.usage.used_bytes) == ("enabled", 7)
     assert (facts.installed_at, facts.first_use_at, facts.usage.observed_at) == (at(3), at(3), at(3))
 
 
 def test_a_device_that_is_none_takes_no_profile() -> None:
-    facts = facts_of(said(1, install="installed", eid="8" * 32), said(2, install="enabled", eid=EID))
+    facts = facts_of(report(1, install="installed", eid="8" * 32), report(2, install="enabled", eid=EID))
     assert (facts.eid, facts.install.state, facts.installed_at) == (EID, "enabled", at(1))
 
 
@@ -187,7 +191,7 @@ def test_a_stored_number_beyond_all_plans_does_not_block_later_reports() -> None
     stored = {"used_bytes": 2**70, "usage_source": "feed", "usage_at": at(1).isoformat(), "total_bytes": 2**70}
     known = Known.model_validate({"by_device": {"": stored}})
     assert (known.facts.usage.used_bytes, known.facts.usage.observed_at, known.facts.usage.total_bytes) == (None,) * 3
-    after, verdict = judge(known, said(2, used_bytes=5, total_bytes=9), now=NOW, sold_at=SOLD, skew=SKEW)
+    after, verdict = judge(known, report(2, used_bytes=5, total_bytes=9), now=NOW, sold_at=SOLD, skew=SKEW)
     assert (verdict, after.facts.usage.used_bytes, after.facts.usage.total_bytes) == (Verdict.APPLIED, 5, 9)
 
 

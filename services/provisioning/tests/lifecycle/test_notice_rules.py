@@ -39,7 +39,7 @@ def at(minute: float) -> datetime:
     return SOLD + timedelta(minutes=minute)
 
 
-def said(minute: int, used_bytes: int | None, total_bytes: int | None = TOTAL) -> Report:
+def reported(minute: int, used_bytes: int | None, total_bytes: int | None = TOTAL) -> Report:
     return Report("feed", at(minute), used_bytes=used_bytes, total_bytes=total_bytes, usage_at=at(minute))
 
 
@@ -79,7 +79,7 @@ def test_each_threshold_is_published_once_whatever_the_order_and_the_repetition(
     shuffled = data.draw(st.permutations([*reports, *reports]))
     esim = Esim()
     for report in shuffled:
-        esim.report(said(*report))
+        esim.report(reported(*report))
     most = max((one for _, one in reports if one is not None), default=0)
     assert sorted(esim.percents) == [percent for percent in THRESHOLDS if most * 100 >= percent * TOTAL]
 
@@ -90,13 +90,13 @@ def test_totals_that_sources_round_differently_publish_nothing_twice(
 ) -> None:
     esim = Esim()
     for report in reports:
-        esim.report(said(*report))
+        esim.report(reported(*report))
     assert len(set(esim.percents)) == len(esim.percents)
 
 
 @given(st.lists(st.sampled_from(["use", "top up", "repeat", "late"]) | st.integers(0, 400), max_size=30))
 def test_a_top_up_arms_the_thresholds_again_and_nothing_else_does(steps: Sequence[str | int]) -> None:
-    esim, minute, consumed, reports = Esim(), 1, 0, [said(1, 0)]
+    esim, minute, consumed, reports = Esim(), 1, 0, [reported(1, 0)]
     for step in steps:
         minute += 10
         if step == "top up":
@@ -105,7 +105,7 @@ def test_a_top_up_arms_the_thresholds_again_and_nothing_else_does(steps: Sequenc
             esim.report(reports[-1 if step == "repeat" else 0])
         else:
             consumed += step if isinstance(step, int) else 100
-            reports.append(said(minute, consumed, TOTAL + esim.top_ups.extra_bytes))
+            reports.append(reported(minute, consumed, TOTAL + esim.top_ups.extra_bytes))
             esim.report(reports[-1])
     keys = [(one.percent, one.extra_bytes) for one in esim.published]
     assert len(set(keys)) == len(keys)
@@ -116,24 +116,24 @@ def test_a_top_up_arms_the_thresholds_again_and_nothing_else_does(steps: Sequenc
 
 def test_a_top_up_raises_the_total_and_the_same_share_is_published_again() -> None:
     esim = Esim()
-    esim.report(said(1, 800))
+    esim.report(reported(1, 800))
     esim.top_up(2, 1000)
-    esim.report(said(3, 1000, 2000))
+    esim.report(reported(3, 1000, 2000))
     assert esim.percents == [80]
-    esim.report(said(4, 2000, 2000))
+    esim.report(reported(4, 2000, 2000))
     assert [(one.percent, one.total_bytes) for one in esim.published] == [(80, 1000), (80, 2000), (100, 2000)]
 
 
 def test_a_total_of_before_a_top_up_reaches_nothing() -> None:
     """The operator did not confirm a total, and a late report carries the old one."""
     esim = Esim()
-    esim.report(said(1, 500))
+    esim.report(reported(1, 500))
     esim.top_ups = TopUpState(1000, at(5))
-    esim.report(said(4, 1000))
+    esim.report(reported(4, 1000))
     assert esim.percents == []
-    esim.report(said(6, 1000, 2000))
+    esim.report(reported(6, 1000, 2000))
     assert esim.percents == []
-    esim.report(said(7, 1600, 2000))
+    esim.report(reported(7, 1600, 2000))
     assert esim.percents == [80]
 
 

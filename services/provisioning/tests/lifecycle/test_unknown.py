@@ -101,17 +101,17 @@ def event(profile: "IssueProfile", messages: list[tuple[str, JsonObject]]) -> Pr
     """What is published after all of them."""
     known = Known()
     for one in messages:
-        said = report(*one)
-        if said is not None:
-            known, _ = judge(known, said, now=NOW, sold_at=SOLD, skew=SKEW)
+        parsed = report(*one)
+        if parsed is not None:
+            known, _ = judge(known, parsed, now=NOW, sold_at=SOLD, skew=SKEW)
     return observed(profile(known=known, iccid=ICCID), NOW)
 
 
 def words(wire: str, message: JsonObject) -> set[str]:
     """The states that a message names, in its own words."""
     if wire == "feed":
-        said = str(message.get("installState")).lower().replace("-", "")
-        return {"released"} if said in ("notinstalled", "released") else {said} & set(_TAKEN)
+        state = str(message.get("installState")).lower().replace("-", "")
+        return {"released"} if state in ("notinstalled", "released") else {state} & set(_TAKEN)
     if wire == "airalo":
         return {"ACTIVE": {"enabled"}, "FINISHED": {"installed"}}.get(str(message.get("status")), set())
     status = message.get("notificationPointStatus")

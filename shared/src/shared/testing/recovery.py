@@ -31,10 +31,10 @@ async def put_back(
 
 async def recover_again(service: Service, build: Callable[[Any], Service], url: str) -> list[str]:
     """Recover a service that is stopped on this database; returns what was said."""
-    said: list[str] = []
+    lines: list[str] = []
     settings = service.settings.model_copy(update={"database_url": url})
-    await recover(build(settings), service.clock.now() - timedelta(hours=1), said.append)
-    return said
+    await recover(build(settings), service.clock.now() - timedelta(hours=1), lines.append)
+    return lines
 
 
 async def remove_records(stage: Stage, event_class: type[Event]) -> None:

@@ -23,20 +23,20 @@ _LINES = (
 async def raw(context: Context) -> None:
     """One connection that says something odd; it must be closed by the service, in its own time."""
     service = context.rng.choice(context.target.services)
-    said = context.rng.choice(_LINES)
+    line = context.rng.choice(_LINES)
     port = context.target.site.ports[service]
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError as error:
-        context.findings.found("a raw connection", "refused", said, f"{service}: {error!r}")
+        context.findings.found("a raw connection", "refused", line, f"{service}: {error!r}")
         return
     try:
-        writer.write(said)
+        writer.write(line)
         async with asyncio.timeout(_PATIENCE_SECONDS):
             answer = await reader.read()
         context.findings.answered("a raw connection", answer[9:12].decode("ascii", "replace") or "closed")
     except TimeoutError:
-        context.findings.found("a raw connection", "kept open", said, f"{service}: for {_PATIENCE_SECONDS:.0f} s")
+        context.findings.found("a raw connection", "kept open", line, f"{service}: for {_PATIENCE_SECONDS:.0f} s")
     except OSError:
         context.findings.answered("a raw connection", "reset")
     finally:

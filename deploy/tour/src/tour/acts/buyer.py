@@ -63,8 +63,8 @@ async def perform(stage: Stage, outcome: Outcome) -> None:
             broken = [one for one in page.errors if not one.startswith(_EXPECTED)]
             outcome.expect(broken == [], "no script of the pages fails", "notifications")
     except BrowserError as error:
-        said = str(error).partition("\n")[0]
-        raise UnmetError(f"expected that the browser gets through the pages ({said})", "notifications") from None
+        reason = str(error).partition("\n")[0]
+        raise UnmetError(f"expected that the browser gets through the pages ({reason})", "notifications") from None
 
 
 @asynccontextmanager
@@ -177,8 +177,8 @@ async def _forget(visit: Visit, link: str, new: str) -> None:
 def _printed(proof: dict[str, Any]) -> list[str]:
     """The proof as lines."""
     lines = [f"Erasure {proof['request_id']}", f"confirmed {proof['confirmed_at']}, {proof['confirmed_by']}"]
-    for name, said in proof["services"].items():
-        lines.append(f"{name}: erased {said['erased_at']}; kept: {'; '.join(said['kept']) or 'nothing'}")
+    for name, part in proof["services"].items():
+        lines.append(f"{name}: erased {part['erased_at']}; kept: {'; '.join(part['kept']) or 'nothing'}")
     return lines
 
 

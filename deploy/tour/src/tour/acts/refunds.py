@@ -269,8 +269,8 @@ def _message_id(asker: Asker) -> str:
 
 
 async def _said(stage: Stage, count: int) -> list[JsonObject] | None:
-    said = await stage.sandbox.telegram_chat(_CHAT)
-    return said if len(said) >= count else None
+    messages = await stage.sandbox.telegram_chat(_CHAT)
+    return messages if len(messages) >= count else None
 
 
 def _judge(outcome: Outcome, asker: Asker, answer: Email) -> None:

@@ -52,8 +52,8 @@ class BankQuestions:
                 continue
             async with self._uses.database.transaction("recovery") as tx:
                 await store.name_capture(tx, row.invoice_id, answer.transaction_id)
-        said = f"{len(captures) - len(unknown)} captures compared with the bank"
-        return f"{said}; unknown there, ask the bank: invoices {', '.join(unknown)}" if unknown else said
+        summary = f"{len(captures) - len(unknown)} captures compared with the bank"
+        return f"{summary}; unknown there, ask the bank: invoices {', '.join(unknown)}" if unknown else summary
 
     async def _find_payments(self, records: RecoveredRecords) -> str:
         """An attempt whose event was never published: the bank's payment names the order."""
@@ -78,8 +78,10 @@ class BankQuestions:
                 )
                 tx.schedule(CHECK, str(invoice_id), payload, trace=order.trace)
             found += 1
-        said = f"{len(invoices)} invoice ids asked for at the bank, {found} payments found"
-        return f"{said}; of no order that is known: invoices {', '.join(without_order)}" if without_order else said
+        summary = f"{len(invoices)} invoice ids asked for at the bank, {found} payments found"
+        return (
+            f"{summary}; of no order that is known: invoices {', '.join(without_order)}" if without_order else summary
+        )
 
     async def _park_hand_payments(self) -> str:
         async with self._uses.database.transaction("recovery") as tx:
