@@ -5,8 +5,7 @@ import asyncio
 import pytest
 
 from product.harness import Running
-from product.judge import until
-from shared.testing.documents import JsonObject
+from product.judge import Profile, until
 
 ORDERS = 6
 
@@ -21,7 +20,7 @@ async def test_a_frozen_instance_changes_nothing_that_others_did(running: Runnin
     try:
         # when: the first instance is frozen in the middle of calls, each of which hangs for a moment (on a busy machine
         # these may be over by then: once more), and the second one does the work
-        profiles: list[JsonObject] = []
+        profiles: list[Profile] = []
         while max(map(repetitions, profiles), default=1) == 1:
             await second.stop()
             first.resume()
@@ -50,5 +49,5 @@ async def test_a_frozen_instance_changes_nothing_that_others_did(running: Runnin
         await second.stop()
 
 
-def repetitions(profile: JsonObject) -> int:
+def repetitions(profile: Profile) -> int:
     return sum(call["function"] == "downloadOrder" for call in profile["calls"])

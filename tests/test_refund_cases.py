@@ -6,7 +6,7 @@ import pytest
 
 from product.faults import died, restart, start_again
 from product.harness import Running
-from product.judge import until
+from product.judge import Profile, until
 from product.shop import Order, stubborn
 from shared.testing.documents import JsonObject
 
@@ -47,7 +47,7 @@ async def refunds_at_the_bank(running: Running, order: Order) -> list[int]:
     return [refund["amount"] for refund in charge["refunds"]]
 
 
-async def being_revoked(running: Running) -> tuple[Order, JsonObject]:
+async def being_revoked(running: Running) -> tuple[Order, Profile]:
     """An order to be refunded by RC 1, and its profile, which the operator fails to revoke until faults are cleared."""
     order = await running.shop.buy("e-sim-onl")
     [profile] = await running.judge.delivered([order])

@@ -6,6 +6,7 @@ import io
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypedDict, cast
 
 import zxingcpp
 from PIL import Image
@@ -13,13 +14,42 @@ from PIL import Image
 from product.running import NAMES, Product
 from product.shop import Order, Shop
 from sandbox.client import SandboxClient
-from shared.testing.documents import Json, JsonObject
+from shared.testing.documents import JsonObject
 
 PATIENCE_SECONDS = 60.0
 #: Where phones download: the two SM-DP+ and the reseller's.
 ADDRESSES = {"smdp.sandbox.example", "secondary.smdp.sandbox.example", "lpa.airalo.sandbox.example"}
 #: As the mail server shows it: headers, text, html, attachments.
 Mail = JsonObject
+
+
+class BankRefund(TypedDict):
+    """A refund in the bank's ledger; the amount in minor units."""
+
+    amount: int
+    externalID: str
+
+
+class Charge(TypedDict):
+    """A transaction of the bank's ledger: what tests read of it. Amounts in minor units."""
+
+    invoiceID: str
+    secretHash: str
+    email: str
+    captured: int
+    refunded: int
+    refunds: list[BankRefund]
+
+
+class Profile(TypedDict):
+    """A profile of an operator's ledger, or an eSIM of the reseller's: what tests read of it."""
+
+    operator: str
+    iccid: str
+    matchingId: str
+    state: str
+    totalBytes: int
+    calls: list[JsonObject]
 
 
 class Judge:
@@ -35,25 +65,25 @@ class Judge:
         """Whatever the operators have now belongs to others."""
         self._known = {profile["iccid"] for profile in await self._everywhere()}
 
-    async def new_profiles(self) -> list[JsonObject]:
+    async def new_profiles(self) -> list[Profile]:
         """What this test made the operators do, all of them."""
         return [one for one in await self._everywhere() if one["iccid"] not in self._known]
 
-    async def _everywhere(self) -> list[JsonObject]:
+    async def _everywhere(self) -> list[Profile]:
         """The reseller's eSIMs as well; one that it took back counts as cancelled."""
         resold = (await self._sandbox.ledger_airalo())["sims"]
         states = {"RECYCLED": "cancelled"}
         sims = [one | {"operator": "reseller", "state": states.get(one["status"], "released")} for one in resold]
-        return [*await self._sandbox.ledger_operator(), *sims]
+        return cast("list[Profile]", [*await self._sandbox.ledger_operator(), *sims])
 
-    async def charges(self, order: Order) -> list[JsonObject]:
+    async def charges(self, order: Order) -> list[Charge]:
         """All transactions of this buyer in which money was captured."""
-        ledger = await self._sandbox.ledger_bank()
+        ledger = cast("list[Charge]", await self._sandbox.ledger_bank())
         return [one for one in ledger if one["email"] == order.buyer.email and one["captured"]]
 
     async def delivered(
         self, orders: Sequence[Order], *, copies: int = 0, patience: float = PATIENCE_SECONDS
-    ) -> list[JsonObject]:
+    ) -> list[Profile]:
         """Every order was paid once, has one profile, and its QR code came in one mail.
 
         Returns the profiles. So many `copies` of a mail may have come on top: SMTP cannot tell.
@@ -63,7 +93,7 @@ class Judge:
         await self.statuses(orders, "delivered", patience)
         every = await self.new_profiles()
         profiles = {one["matchingId"]: one for one in every if one["state"] != "cancelled"}
-        held: list[JsonObject] = []
+        held: list[Profile] = []
         for order in orders:
             await self._paid_once(order, refunded=0)
             mails = await self._one_message(order)
@@ -82,7 +112,7 @@ class Judge:
         orders: Sequence[Order],
         *,
         copies: int = 0,
-        beside: Sequence[Mapping[str, Json]] = (),
+        beside: Sequence[Profile] = (),
         patience: float = PATIENCE_SECONDS,
     ) -> list[Mail]:
         """Every order was paid once and refunded once, has no usable profile, and a mail said so. Returns the mails.
@@ -116,12 +146,12 @@ class Judge:
 
         await until(left, patience)
 
-    async def put_aside(self, letters: Mapping[str, int]) -> None:
+    async def put_aside(self, expected: Mapping[str, int]) -> None:
         """Wait until each service has put so many records aside."""
 
         async def others() -> str:
-            found = {name: len(await self._product.dead_letters(name)) for name in letters}
-            return "" if found == letters else f"{found} dead letters, not {letters}"
+            found = {name: len(await self._product.dead_letters(name)) for name in expected}
+            return "" if found == expected else f"{found} dead letters, not {expected}"
 
         await until(others)
 
@@ -147,7 +177,7 @@ class Judge:
 
         await until(others, patience)
 
-    async def _paid_once(self, order: Order, *, refunded: int) -> JsonObject:
+    async def _paid_once(self, order: Order, *, refunded: int) -> Charge:
         [charge] = await self.charges(order)
         assert charge["captured"] == order.price, charge
         assert charge["refunded"] == refunded == sum(one["amount"] for one in charge["refunds"]), charge
