@@ -28,11 +28,14 @@ def _sms(sandbox: "RunningSandbox") -> JsonObject:
 
 
 async def test_a_code_goes_to_the_phone_once(start: "Start", sandbox: "RunningSandbox") -> None:
+    # given: a code for a Russian-speaking buyer
     running = await start(**_sms(sandbox))
     buyer = running.buyer(language="ru")
     code = buyer.code("048151")
+    # when: it is published several times
     await running.stage.publish(code, code)
     await running.stage.publish(buyer.contact(), code)
+    # then: one SMS has it, and no mail
     [row] = await _settled(running, "code")
     assert (row["state"], row["channel"]) == ("sent", "sms")
     assert "code" not in row["facts"]
@@ -51,10 +54,13 @@ async def test_a_code_goes_to_the_phone_once(start: "Start", sandbox: "RunningSa
 async def test_a_lost_answer_is_asked_for_again_under_the_same_id(
     start: "Start", sandbox: "RunningSandbox", fault: JsonObject, repeats: int
 ) -> None:
+    # given: an SMS gateway that fails once
     running = await start(**_sms(sandbox))
     buyer = running.buyer()
     await sandbox.faults({"target": "sms.send", "times": 1, **fault})
+    # when: a code is published
     await running.stage.publish(buyer.contact(), buyer.code())
+    # then: it is sent once, under one id
     [row] = await _settled(running, "code")
     assert (row["state"], row["channel"]) == ("sent", "sms")
     [text] = await sandbox.texts(buyer.phone)
@@ -85,11 +91,13 @@ async def test_a_code_goes_by_mail_where_no_phone_gets_it(start: "Start", sandbo
 
 
 async def test_a_code_that_is_not_valid_any_more_is_not_sent(start: "Start", sandbox: "RunningSandbox") -> None:
+    # given: a code that has expired, and one that expires while the gateway fails
     running = await start(**_sms(sandbox))
     late, busy = running.buyer("late"), running.buyer("busy")
     await sandbox.faults({"target": "sms.send", "effect": "http_error", "status": 503})
     await running.stage.publish(late.contact(), busy.contact())
     await running.stage.publish(late.code(minutes=-1), busy.code(minutes=0.03))
+    # then: neither is sent, and neither is kept
     rows = await running.stage.eventually(lambda: _both(running))
     assert {row["state"] for row in rows} == {"dropped"}
     assert all("code" not in row["facts"] for row in rows)
@@ -105,13 +113,16 @@ async def _both(running: "Notifications") -> list[RowMapping] | None:
 async def test_the_code_is_nowhere_but_in_the_message(
     start: "Start", sandbox: "RunningSandbox", capfd: pytest.CaptureFixture[str]
 ) -> None:
+    # given: an SMS gateway that fails twice
     running = await start(**_sms(sandbox))
     buyer = running.buyer("canary")
     buyer.phone = "+77015550199"
     await sandbox.faults({"target": "sms.send", "effect": "http_error", "status": 503, "times": 2})
     await running.stage.publish(buyer.contact())
+    # when: a code is published and sent
     await running.stage.publish(buyer.code("918273"), trace=new_traceparent(sampled=True))
     await running.stage.eventually(lambda: sandbox.texts(buyer.phone))
+    # then: tables, trace and log do not have it, nor the buyer's contact
     seen = "".join([str(await running.rows(f"SELECT * FROM {table}")) for table in ("work", "mails", "outbox")])
     await _settled(running, "code")
     running.service.tracing.close()
@@ -122,10 +133,13 @@ async def test_the_code_is_nowhere_but_in_the_message(
 
 
 async def test_held_and_refused_orders_are_announced_by_email(start: "Start") -> None:
+    # given: two buyers
     running = await start()
     buyer, other = running.buyer(language="kk"), running.buyer("other")
     held, refused = buyer.held(), other.refused()
+    # when: one order is held and another one refused
     await running.stage.publish(held, refused, held, buyer.contact(), other.contact())
+    # then: each has a mail, which names no rule and has no link
     [mail] = await running.mail(buyer.email)
     assert ".held@" in mail["message_id"]
     assert "orders_by_ip" not in mail["text"] + mail["html"]
@@ -134,6 +148,7 @@ async def test_held_and_refused_orders_are_announced_by_email(start: "Start") ->
 
 
 async def test_a_block_withholds_what_nobody_asked_for_until_it_is_lifted(start: "Start") -> None:
+    # given: a buyer whose data are blocked
     running = await start(order_mail_after_seconds=0.2)
     buyer = running.buyer()
     await running.stage.publish(buyer.contact(blocked=True))
@@ -141,38 +156,46 @@ async def test_a_block_withholds_what_nobody_asked_for_until_it_is_lifted(start:
         buyer.generated(), buyer.topped_up(buyer.order_id), buyer.denied(), buyer.receipt("sale_return")
     )
     await running.stage.publish(buyer.code(channel="email"))
+    # then: what the buyer asked for is mailed, and the rest waits
     assert await running.kinds(buyer.email, 3) == ["code", "denied", "receipt"]
     # A mail is in the mailbox before its result is recorded.
     await running.until_rows("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM work WHERE kind IN ('deliver_qr', 'mail'))")
     states = {row["kind"]: row["state"] for row in await running.rows("SELECT kind, state FROM mails")}
     assert (states["qr"], states["topup"]) == ("blocked", "blocked")
+    # when: the block is lifted
     await running.stage.publish(buyer.contact(later=1))
+    # then: the rest is mailed
     assert await running.kinds(buyer.email, 5) == ["code", "denied", "qr", "receipt", "topup"]
 
 
 async def test_a_block_that_comes_while_a_mail_is_due_withholds_it(start: "Start") -> None:
+    # given: a code whose mail the server does not take yet
     running = await start()
     buyer = running.buyer()
     await running.sandbox.faults({"target": "mail", "effect": "refuse", "status": 450})
     await running.stage.publish(buyer.contact(), buyer.generated())
     await running.until_rows("SELECT 1 FROM work WHERE attempts > 0")
+    # when: the buyer's data are blocked, and the eSIM is revoked meanwhile
     await running.stage.publish(buyer.contact(later=1, blocked=True))
     await running.stage.eventually(lambda: _is(running, buyer, "blocked"))
     await running.sandbox.clear_faults()
-    # What has no meaning any more by the time the block is lifted is not sent.
     await running.stage.publish(buyer.revoked())
     await running.until_rows("SELECT 1 FROM orders WHERE revoked_at IS NOT NULL")
+    # then: when the block is lifted the mail is pointless, and is not sent
     await running.stage.publish(buyer.contact(later=2))
     await running.stage.eventually(lambda: _is(running, buyer, "dropped"))
     assert await running.sandbox.mails(buyer.email) == []
 
 
 async def test_mails_that_waited_for_a_contact_heed_its_block(start: "Start") -> None:
+    # given: mails that wait for a contact
     running = await start()
     buyer = running.buyer()
     await running.stage.publish(buyer.generated(), buyer.denied())
     await running.stage.eventually(lambda: _is(running, buyer, "waiting"))
+    # when: a blocked contact comes
     await running.stage.publish(buyer.contact(blocked=True))
+    # then: only the answer to the buyer's request is sent
     assert await running.kinds(buyer.email, 1) == ["denied"]
     assert await _is(running, buyer, "blocked")
 

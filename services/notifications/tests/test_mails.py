@@ -27,46 +27,57 @@ async def _settled(running: "Notifications", buyer: "Buyer") -> list[JsonObject]
 
 
 async def test_a_receipt_known_in_time_rides_with_the_code(start: "Start") -> None:
+    # given: an order whose receipt comes before its code
     running = await start()
     buyer = running.buyer()
     company = Company(name="Example & Co", number="204378869", country="GE")
     await running.stage.publish(buyer.contact(company=company), buyer.paid(), buyer.receipt())
     await running.until_rows("SELECT 1 FROM orders WHERE receipt IS NOT NULL")
+    # when: the code comes
     await running.stage.publish(buyer.generated())
+    # then: one mail has both, with the buyer's company
     [mail] = await running.mail(buyer.email)
     assert "https://ofd.example/t/778" in mail["text"]
     assert "Example & Co, 204378869" in mail["text"], "the legal person, which no receipt of Webkassa names (PO 1)"
     assert "Example &amp; Co, 204378869" in mail["html"]
+    # when: both come again, and another order's receipt comes after its code
     await running.stage.publish(buyer.receipt(), buyer.generated())
     other = running.buyer("other")
     await running.stage.publish(other.contact(), other.paid(), other.generated())
     await running.mail(other.email)
     await running.stage.publish(other.receipt())
+    # then: the late receipt has a mail of its own, and nothing is sent twice
     assert await running.kinds(other.email, 2) == ["qr", "receipt"]
     assert len(await running.sandbox.mails(buyer.email)) == 1
 
 
 async def test_the_answer_to_a_buyers_mail_stands_in_its_thread(start: "Start") -> None:
+    # given: a buyer who wrote a mail
     key = new_private_key()
     running = await start(reply_key=key)
     buyer = running.buyer()
     written = {"message_id": "own@example.org", "references": ["first@x.example"], "subject": "Help!"}
     thread = buyer.sealer.seal(json.dumps(written).encode())
+    # when: support asks for information
     await running.stage.publish(buyer.contact(), buyer.information().model_copy(update={"thread": thread}))
+    # then: the question is a reply to that mail, and its reply address names the order
     [mail] = await running.mail(buyer.email)
     headers = {name.lower(): value for name, value in mail["headers"]}
     assert headers["subject"] == "Re: Help!"
     assert headers["in-reply-to"] == "<own@example.org>"
     assert headers["references"].split() == ["<first@x.example>", "<own@example.org>"]
     assert ReplyTags(key).order_of([headers["reply-to"]]) == buyer.order_id
+    # when: the thread of another buyer cannot be read
     other = running.buyer("other")
     unreadable = thread.model_copy(update={"box": "AAAA"})
     await running.stage.publish(other.contact(), other.information().model_copy(update={"thread": unreadable}))
+    # then: the mail is sent without it
     [mail] = await running.mail(other.email)
     assert "in-reply-to" not in {name.lower() for name, _ in mail["headers"]}
 
 
 async def test_what_an_agent_wrote_is_mailed_in_the_buyers_thread(start: "Start") -> None:
+    # given: answers of an agent to a case, a question and two claims
     running = await start()
     buyer = running.buyer()
     thread = buyer.sealer.seal(
@@ -80,7 +91,9 @@ async def test_what_an_agent_wrote_is_mailed_in_the_buyers_thread(start: "Start"
     times = {"received_at": buyer.now, "answer_by": buyer.now, "answered_at": buyer.now}
     here = ClaimAnswered(**buyer.order, claim_id=uuid7(), answer_id=uuid7(), **times)
     by_letter = ClaimAnswered(**buyer.order, claim_id=uuid7(), **times)
+    # when: each is published, some of them twice
     await running.stage.publish(buyer.contact(), answered, answered, asked, here, here, by_letter, by_letter)
+    # then: each is mailed once, in the thread; the words of the agent are escaped in HTML
     mails = {kind_of(mail): mail for mail in await running.mail(buyer.email, 3)}
     assert set(mails) == {"answer", "information", "claim_answered"}
     rows = [(row["kind"], row["state"]) for row in await _settled(running, buyer)]
@@ -97,6 +110,7 @@ async def test_what_an_agent_wrote_is_mailed_in_the_buyers_thread(start: "Start"
 
 
 async def test_who_waits_hears_that_the_order_is_there_and_then_that_we_are_on_it(start: "Start") -> None:
+    # given: three orders: one waits, one has failed, one has its code
     running = await start(order_mail_after_seconds=0.3, delay_mail_after_seconds=2)
     waits, failed, has_it = running.buyer("waits"), running.buyer("failed"), running.buyer("has-it")
     company = Company(name="Example & Co", number="204378869", country="GE")
@@ -121,15 +135,18 @@ async def test_who_waits_hears_that_the_order_is_there_and_then_that_we_are_on_i
 
 
 async def test_a_delay_that_has_ended_before_its_email_is_not_announced(start: "Start") -> None:
+    # given: a mail about a delay that the mail server takes later
     running = await start(order_mail_after_seconds=0.2, delay_mail_after_seconds=0.4)
     buyer = running.buyer()
     await running.sandbox.faults({"target": "mail", "effect": "refuse", "status": 450})
     await running.stage.publish(buyer.contact(), buyer.paid(ago=9))
     tried = "SELECT 1 FROM work WHERE kind = 'mail' AND attempts > 0 AND key LIKE 'delay:%'"
     await running.until_rows(tried)
+    # when: the code comes before it is sent
     await running.stage.publish(buyer.generated())
     await running.until_rows("SELECT 1 FROM orders WHERE generated_at IS NOT NULL")
     await running.sandbox.clear_faults()
+    # then: the code is sent, and the mail about the delay is not
     rows = {row["kind"]: row["state"] for row in await _settled(running, buyer)}
     assert rows["qr"] == "sent"
     assert "dropped" in {rows["delay"], rows.get("order", "dropped")}
@@ -208,29 +225,38 @@ async def test_refund_answers_are_mails_once_whatever_the_order(start: "Start") 
 
 
 async def test_a_refund_that_settles_at_once_is_one_mail_and_a_later_one_is_two(start: "Start") -> None:
+    # given: two approved refunds
     running = await start(gather_seconds=6)
     quick, slow = running.buyer("quick"), running.buyer("slow")
     await running.stage.publish(quick.contact(), slow.contact())
     await running.stage.publish(quick.refund(), slow.refund())
     await running.until_rows("SELECT 1 FROM mails WHERE kind = 'refund' OFFSET 1")
+    # when: one settles before its mail is sent
     await running.stage.publish(quick.settled())
+    # then: one mail says both
     [mail] = await running.mail(quick.email)
     assert "4\u00a0December 2026" in mail["text"]
     await running.mail(slow.email)
+    # when: the other one settles after its mail
     await running.stage.publish(slow.settled())
+    # then: it has a second mail
     assert await running.kinds(slow.email, 2) == ["refund", "settled"]
     assert len(await running.sandbox.mails(quick.email)) == 1
 
 
 async def test_the_email_of_a_top_up_has_no_code(start: "Start") -> None:
+    # given: a buyer
     running = await start()
     buyer = running.buyer()
+    # when: a top-up is applied
     await running.stage.publish(buyer.contact(), buyer.paid(kind="top_up"), buyer.topped_up(buyer.case_id))
+    # then: the mail says so, and no delivery of a code is published
     assert await running.kinds(buyer.email, 1) == ["topup"]
     assert await running.stage.all_events(QrDelivered) == []
 
 
 async def test_an_address_corrected_while_the_mail_is_under_way_gets_the_code_too(start: "Start") -> None:
+    # given: a mail with a code that is on its way to a wrong address
     running = await start()
     buyer = running.buyer("wrong")
     await running.sandbox.faults({"target": "mail", "effect": "delay", "seconds": 3, "times": 1})
@@ -240,22 +266,27 @@ async def test_an_address_corrected_while_the_mail_is_under_way_gets_the_code_to
         return bool((await running.sandbox.active_faults())[0]["hits"])
 
     await running.stage.eventually(under_way)
+    # when: the address is corrected
     await running.stage.publish(buyer.contact("right@example.org", later=1))
+    # then: the code is sent there as well, and the delivery is published once
     assert await running.kinds("right@example.org", 1) == ["resend"]
     assert len(await running.stage.events(QrDelivered)) == 1
 
 
 async def test_a_corrected_address_gets_the_code_so_many_times(start: "Start") -> None:
+    # given: a delivered code, and a limit of two
     running = await start(resend_limit=2)
     buyer = running.buyer("wrong")
     await running.stage.publish(buyer.contact(), buyer.paid(), buyer.generated())
     await running.stage.events(QrDelivered)
+    # when: the address is corrected three times
     for number in (1, 2, 3):
         corrected = buyer.contact(f"right{number}@example.org", later=number)
         await running.stage.publish(corrected)
         await running.stage.publish(corrected)
         if number < 3:
             assert await running.kinds(corrected.email, 1) == ["resend"]
+    # then: two of the corrections have the code
     last = running.buyer("last")
     await running.stage.publish(last.contact(), last.generated())
     await running.mail(last.email)
