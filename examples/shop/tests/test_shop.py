@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from esim_fulfilment.testing import Reply
+from example_shop.context import LANGUAGE, SESSION
+from example_shop.texts import LANGUAGES, texts
 
 if TYPE_CHECKING:
     from examples.shop.tests.conftest import Running
@@ -42,6 +44,20 @@ async def test_the_checkout_places_one_order_under_the_basket_as_its_key(
     }
     assert (sent[0].json["offer_version"], sent[0].json["newsletter"]) == ("TC-1", True)
     assert sent[0].headers["user-agent"] == "Phone/1"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_each_page_that_sets_a_cookie_says_what_it_is_for(shop: "Running", language: str) -> None:
+    notice = html.escape(texts(language)["cookies"])
+    for path in PATHS:
+        async with httpx.AsyncClient(base_url=shop.url, headers={"Accept-Language": language}) as visitor:
+            page = await visitor.get(path)
+            assert SESSION in page.headers["set-cookie"], path
+            assert notice in page.text, path
+            chosen = await visitor.post("/language", data={"language": language, "back": path})
+            shown = await visitor.get(chosen.headers["location"])
+            assert {SESSION, LANGUAGE} == set(visitor.cookies)
+            assert notice in shown.text, path
 
 
 async def test_the_payment_object_is_data_of_the_page_and_no_script(
