@@ -18,9 +18,9 @@ from tour.stage import Stage
 NAME = "Money back, or not"
 WORDS = (
     "Six buyers, two of each seller, have their code and ask for their money all the same: on the order's own page, by "
-    "e-mail, by Telegram, or at the shop. Each seller has a policy of its own. Where use matters the operator is asked "
-    "first, and what it does not know is waited for; where a failure is claimed, an agent looks. What is paid back is "
-    "first taken out of use. The answer comes by mail, with the clauses that it rests on."
+    "e-mail, by Telegram, by WhatsApp, or at the shop. Each seller has a policy of its own. Where use matters the "
+    "operator is asked first, and what it does not know is waited for; where a failure is claimed, an agent looks. "
+    "What is paid back is first taken out of use. The answer comes by mail, with the clauses that it rests on."
 )
 _PHONE = "89049032000000000000000000000163"
 _SECONDS = 60.0
@@ -44,7 +44,7 @@ class Asker:
     #: What an agent finds.
     finding: str | None = None
     #: Where the buyer asks: at the shop, on the order's page, or by a message to the seller.
-    way: Literal["shop", "page", "e-mail", "Telegram"] = "shop"
+    way: Literal["shop", "page", "e-mail", "Telegram", "WhatsApp"] = "shop"
     #: The operator does not know at first whether the code is used.
     unknown_at_first: bool = False
 
@@ -67,11 +67,11 @@ ASKERS = (
         "qazaq-esim",
         "tr-5gb-30d",
         "+77012222222",
-        "changed his mind after the code had come",
-        "changed_mind",
+        "changed his mind after the code had come, and says so by WhatsApp",
+        "I changed my mind",
         approved=False,
         clauses=("RP 1", "PO 5.2", "RP 2"),
-        way="page",
+        way="WhatsApp",
     ),
     Asker(
         "Clara",
@@ -170,6 +170,8 @@ async def _ask(stage: Stage, asker: Asker, paid: Paid, mail: Email) -> Email:
         await _wait(stage, asker, paid, mail)
     elif asker.way == "Telegram":
         await _write(stage, asker, paid)
+    elif asker.way == "WhatsApp":
+        await _write_by_whatsapp(stage, asker, paid)
     elif asker.way == "e-mail":
         await stage.buying.hand_in(order.shop.slug, _own_mail(asker, paid))
     elif asker.way == "page":
@@ -229,6 +231,25 @@ async def _write(stage: Stage, asker: Asker, paid: Paid) -> None:
     for number, words in enumerate(updates, 1):
         await stage.sandbox.telegram_write(_CHAT, words)
         await until(lambda number=number: _said(stage, number), "the bot answers", "refunds", "sandbox")  # type: ignore[misc] # bound
+
+
+async def _write_by_whatsapp(stage: Stage, asker: Asker, paid: Paid) -> None:
+    """The same conversation from the buyer's own number, which Meta vouches for: the sandbox plays Meta."""
+    number = _wa_id(asker)
+    for count, words in enumerate(
+        ("Hello, I want my money back", paid.order.number, asker.reason, "I stay at home", paid.order.buyer.email), 1
+    ):
+        await stage.sandbox.whatsapp_write(number, words)
+
+        async def answered(count: int = count) -> list[JsonObject] | None:
+            said = await stage.sandbox.whatsapp_chat(number)
+            return said if len(said) >= count else None
+
+        await until(answered, f"the seller's WhatsApp number answers {asker.name}", "refunds", "sandbox")
+
+
+def _wa_id(asker: Asker) -> str:
+    return asker.phone.removeprefix("+")
 
 
 async def _fill_in(asker: Asker, mail: Email) -> None:
@@ -316,12 +337,21 @@ async def _gone(stage: Stage, mail: Email) -> bool | None:
 
 
 async def _chat(stage: Stage, outcome: Outcome) -> None:
-    """The answer came into the chat too."""
+    """The answers came into the chats too."""
+    [by_whatsapp] = [asker for asker in ASKERS if asker.way == "WhatsApp"]
 
-    async def answered() -> bool | None:
+    async def by_telegram() -> bool | None:
         return any("approved" in one["text"] for one in await stage.sandbox.telegram_chat(_CHAT)) or None
 
-    try:
-        await until(answered, "the bot tells the answer in the chat", "refunds", "sandbox")
-    except UnmetError as unmet:
-        outcome.failed(str(unmet), *unmet.logs)
+    async def refused() -> bool | None:
+        chat = await stage.sandbox.whatsapp_chat(_wa_id(by_whatsapp))
+        return any("/appeal" in one["text"] for one in chat) or None
+
+    for look, what in (
+        (by_telegram, "the bot tells the answer in the chat"),
+        (refused, f"WhatsApp tells {by_whatsapp.name} the answer, and how to appeal"),
+    ):
+        try:
+            await until(look, what, "refunds", "sandbox")
+        except UnmetError as unmet:
+            outcome.failed(str(unmet), *unmet.logs)
