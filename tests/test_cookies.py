@@ -6,7 +6,9 @@ from local_stack.paths import WORK_TREE
 SETTERS = {
     "examples/shop/src/example_shop/context.py",
     "examples/shop/src/example_shop/pages.py",
+    "shared/src/shared/signin/openid_routes.py",
     "shared/src/shared/signin/sessions.py",
+    "shared/src/shared/signin/sign_in.py",
 }
 
 

@@ -158,6 +158,8 @@ async def test_agents_and_buyers_get_the_reason_of_a_failed_payment(start: "Star
     assert attempt["buyer"] == {
         "en": "There is not enough money on the card.",
         "ru": "На карте недостаточно денег.",
+        "kk": "Картада ақша жеткіліксіз.",
+        "ka": "ბარათზე თანხა საკმარისი არ არის.",
     }
     assert "484" in attempt["agent"]
     assert (await running.get(f"/orders/{uuid7()}/attempts")).status_code == 404

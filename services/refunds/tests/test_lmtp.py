@@ -48,7 +48,7 @@ class MailServer:
         self.writer.write(f"{command}\r\n".encode())
         return await self.reply()
 
-    async def hands_in(self, raw: bytes, *recipients: str) -> tuple[list[str], list[str]]:
+    async def deliver(self, raw: bytes, *recipients: str) -> tuple[list[str], list[str]]:
         """Hand in a mail: the replies to each RCPT, and those to the mail, one for each that was accepted."""
         assert (await self.says("MAIL FROM:<ann@example.org>")).startswith("250")
         accepted = [await self.says(f"RCPT TO:<{recipient}>") for recipient in recipients]
@@ -72,10 +72,10 @@ async def test_each_recipient_gets_a_reply_and_the_mail_opens_a_case(start: "Sta
         extensions = await server.says("LHLO mx.esimka.example")
         assert "SIZE" in extensions
         tagged = ESIMKA.replace("@", f"+{'a' * 36}@")
-        accepted, replies = await server.hands_in(raw, ESIMKA.upper(), "nobody@esimka.example", tagged, ONL)
+        accepted, replies = await server.deliver(raw, ESIMKA.upper(), "nobody@esimka.example", tagged, ONL)
         assert [reply[:9] for reply in accepted] == ["250 2.1.5", "550 5.1.1", "250 2.1.5", "250 2.1.5"]
         assert [reply[:9] for reply in replies] == ["250 2.0.0"] * 3
-        _, again = await server.hands_in(raw, ESIMKA)
+        _, again = await server.deliver(raw, ESIMKA)
         assert again[0].startswith("250"), "taken before, and not handed in for ever"
     rows = await running.rows("SELECT storefront, way, state FROM support_mails ORDER BY storefront")
     assert [(row["storefront"], row["way"]) for row in rows] == [("e-sim-onl", "lmtp"), ("esimka", "lmtp")]
@@ -97,10 +97,10 @@ async def test_what_is_not_stored_is_handed_in_again(start: "Start", monkeypatch
     async with MailServer(running) as server:
         await server.says("LHLO mx.esimka.example")
         monkeypatch.setattr(SupportMail, "take", failing)
-        _, replies = await server.hands_in(raw, ESIMKA, ONL)
+        _, replies = await server.deliver(raw, ESIMKA, ONL)
         assert [reply[:9] for reply in replies] == ["451 4.3.0"] * 2
         monkeypatch.setattr(SupportMail, "take", take)
-        _, replies = await server.hands_in(raw, ESIMKA)
+        _, replies = await server.deliver(raw, ESIMKA)
         assert replies[0].startswith("250")
     assert len(await running.rows("SELECT 1 FROM support_mails")) == 1
 
@@ -113,9 +113,9 @@ async def test_a_mail_that_is_too_large_is_refused_for_each_recipient(
     async with MailServer(running) as server:
         assert "SIZE 10000" in await server.says("LHLO mx.esimka.example")
         assert (await server.says("MAIL FROM:<ann@example.org> SIZE=10001")).startswith("552")
-        _, replies = await server.hands_in(mail("x\n" * 10_000), ESIMKA, ONL)
+        _, replies = await server.deliver(mail("x\n" * 10_000), ESIMKA, ONL)
         assert [reply[:3] for reply in replies] == ["552", "552"]
-        _, replies = await server.hands_in(mail("." + "long " * 1000), ESIMKA)
+        _, replies = await server.deliver(mail("." + "long " * 1000), ESIMKA)
         assert replies[0].startswith("250"), "a long line is no reason, and a dot at its start stays"
     assert len(await running.rows("SELECT 1 FROM support_mails")) == 1
 
@@ -136,7 +136,7 @@ async def test_nothing_of_a_mail_is_logged(start: "Start", caplog: pytest.LogCap
     mark = uuid4().hex
     async with MailServer(running) as server:
         await server.says("LHLO mx.esimka.example")
-        await server.hands_in(mail(f"about {mark}"), ESIMKA)
+        await server.deliver(mail(f"about {mark}"), ESIMKA)
         await server.says(f"MAIL FROM:<{mark}@example.org>")
         await server.says(f"RCPT TO:<{mark}@esimka.example>")
     assert mark not in caplog.text

@@ -56,7 +56,6 @@ from refunds.settings import Settings
 from refunds.support_answers import SupportAnswers
 from refunds.support_mail import SupportMail
 from refunds.support_mail import routes as support_mail
-from refunds.support_mail.lmtp import LmtpReceiver
 from refunds.support_mail.mailboxes import MailboxReader
 from refunds.support_mail.metrics import MailMetrics
 from refunds.support_mail.models import Receiver
@@ -299,6 +298,8 @@ def _add_support_mail(
     }
     service.serves(submission_routes)
     if settings.support_lmtp is not None:
+        from refunds.support_mail.lmtp import LmtpReceiver  # noqa: PLC0415 - hardly any deployment needs its server
+
         lmtp = LmtpReceiver(settings.support_lmtp, mail, lambda: _shops_at(shops), service.database, metrics)
         service.app.state.lmtp = lmtp
         service.runs(lmtp.run)

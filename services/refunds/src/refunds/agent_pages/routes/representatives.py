@@ -40,7 +40,7 @@ _REQUESTED: Mapping[Kind, str] = {
 }
 _CORRECTION = "contact_change_requested"
 
-routes = APIRouter()
+routes = APIRouter(include_in_schema=False)
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
