@@ -101,7 +101,10 @@ def eligibility() -> JsonObject:
 def with_pages(folder: Path, storefront: str) -> Path:
     """The shops' folder, with the pages of this shop."""
     shops, pages = copied(folder / "shops"), "https://shop.example/"
-    change(shops / storefront / "shop.toml", "\n", f'\nsite = "{pages}"\npayment_page = "{pages}{{order_id}}"\n')
+    toml = shops / storefront / "shop.toml"
+    for name, value in (("site", pages), ("payment_page", f"{pages}{{order_id}}")):
+        [line] = re.findall(rf"(?m)^{name} = .*$", toml.read_text("utf-8"))
+        change(toml, line, f'{name} = "{value}"')
     return shops
 
 

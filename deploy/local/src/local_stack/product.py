@@ -52,7 +52,7 @@ class Component:
     """Run to its end before the process is started with the stack; None for a component without a database."""
     migrate_environment: Callable[[Site], Environment] = lambda _site: {}
     """Settings of `migrate` that differ from those of the process itself."""
-    start_seconds: float = 60.0
+    start_seconds: float = 120.0
     other_ports: tuple[tuple[str, int], ...] = ()
     """Further ports it listens on, as (name, preferred)."""
     pages: tuple[tuple[str, str], ...] = ()
